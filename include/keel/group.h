@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef KEEL_GROUP_H
+#define KEEL_GROUP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include <keel/ctx.h>
+#include <keel/err.h>
+#include <keel/runtime.h>
+#include <keel/task.h>
+
+KEEL_BEGIN_DECLS
+
+/**
+ * Tasks that belong together: started here, and joined by keel_group_wait. The first error ends the
+ * group's context, which every task of the group gets.
+ *
+ *     keel_group *group = keel_group_new(ctx, NULL);
+ *     keel_group_go(group, fetch, &a);
+ *     keel_group_go(group, fetch, &b);
+ *     return keel_group_wait(group);
+ *
+ * keel_group_new never returns NULL: what went wrong there, or in keel_group_go, is the error that
+ * keel_group_wait returns, so that starting needs no check on every line.
+ *
+ * Threads: any. keel_group_go from any thread, and from the group's own tasks; keel_group_wait once.
+ * Source:  golang.org/x/sync/errgroup.
+ */
+typedef struct keel_group keel_group;
+
+typedef struct keel_group_opts {
+    /** Tasks that run at once; keel_group_go waits for a place. 0: 1,000,000. KEEL_UNLIMITED: none. */
+    size_t limit;
+    /** Run all to the end and return all errors, joined, instead of cancelling at the first. */
+    bool collect_all;
+    /** Where the tasks run. NULL: the context's runtime, else that of the calling task. */
+    keel_runtime *runtime;
+    /** For messages: what these tasks are. Borrowed while the group lives. NULL: the name of fn. */
+    const char *name;
+    /** Stack of each task, in bytes. 0: the runtime's. */
+    size_t stack_bytes;
+} keel_group_opts;
+
+/**
+ * Makes a group whose context is a child of `ctx`. Never NULL.
+ *
+ * Errors: from keel_group_wait: KEEL_ERR_NOMEM; KEEL_ERR_NO_RUNTIME if there is none to be found.
+ * Owns:   yours, until keel_group_wait.
+ */
+KEEL_NODISCARD keel_group *keel_group_new(keel_ctx *ctx, const keel_group_opts *opts);
+
+/** The context of the group's tasks. Borrowed. */
+keel_ctx *keel_group_ctx(keel_group *group);
+
+/** Ends the group's context; its tasks go on until they notice. */
+void keel_group_cancel(keel_group *group);
+
+/**
+ * Starts `fn(ctx, arg)` as a task. Waits, if the group is at its limit, until a task of it ends.
+ * fn runs even if the context has ended, so that it can release what `arg` holds. If the task
+ * cannot be made, fn does not run, and the group fails with KEEL_ERR_NOMEM or KEEL_ERR_LIMIT.
+ *
+ * Source: errgroup's Go.
+ */
+#define keel_group_go(group, fn, arg) keel_group_go_at((group), (fn), (arg), #fn, KEEL_HERE)
+void keel_group_go_at(keel_group *group, keel_task_fn fn, void *arg, const char *name,
+                      const char *where);
+
+/**
+ * Starts it only if that needs no waiting. Says whether it did. False at the limit, and also, with the
+ * group failing, if the task cannot be made. Source: errgroup's TryGo.
+ */
+#define keel_group_try_go(group, fn, arg) keel_group_try_go_at((group), (fn), (arg), #fn, KEEL_HERE)
+bool keel_group_try_go_at(keel_group *group, keel_task_fn fn, void *arg, const char *name,
+                          const char *where);
+
+/**
+ * Waits until all tasks have ended, frees the group, and returns the first error, or all of them
+ * joined (collect_all). It takes no context, because tasks may use what is on the caller's stack:
+ * cancel the group's context to hurry them. Accepts NULL.
+ */
+KEEL_NODISCARD keel_err *keel_group_wait(keel_group *group);
+
+KEEL_END_DECLS
+
+#endif /* KEEL_GROUP_H */

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef KEEL_KEEL_H
+#define KEEL_KEEL_H
+
+/** All of keel. */
+
+#include <keel/chan.h>
+#include <keel/clock.h>
+#include <keel/ctx.h>
+#include <keel/defs.h>
+#include <keel/duration.h>
+#include <keel/err.h>
+#include <keel/group.h>
+#include <keel/mem.h>
+#include <keel/rand.h>
+#include <keel/runtime.h>
+#include <keel/select.h>
+#include <keel/sync.h>
+#include <keel/task.h>
+
+#endif /* KEEL_KEEL_H */

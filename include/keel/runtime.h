@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef KEEL_RUNTIME_H
+#define KEEL_RUNTIME_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <keel/clock.h>
+#include <keel/ctx.h>
+#include <keel/err.h>
+#include <keel/task.h>
+
+KEEL_BEGIN_DECLS
+
+/**
+ * What runs tasks: a worker thread per core, each with an event loop, its tasks and its timers. An
+ * idle runtime uses no CPU. A program that lives in tasks calls keel_main; one that embeds keel
+ * starts and stops runtimes as it likes, several at once too.
+ *
+ * Threads: any, all functions; keel_runtime_stop is not for a task of the same runtime.
+ */
+typedef struct keel_runtime keel_runtime;
+
+typedef struct keel_runtime_opts {
+    /** Worker threads, at most 1024. 0: as many as the process may use cores, by CPU affinity and
+     * the cgroup's cpu.max. */
+    unsigned workers;
+    /** Stack of a task, in bytes, rounded up to pages; at least 16 KiB, at most 1 GiB. 0: 64 KiB.
+     * Four times as much in builds with sanitizers. */
+    size_t stack_bytes;
+    /** Threads for blocking calls (keel_offload), made when needed; at most 1024. 0: 16. */
+    unsigned offload_threads;
+    /** What time it is. Borrowed. NULL: keel_clock_system(). */
+    keel_clock *clock;
+    /** Seed of random choices, such as select's between ready cases. 0: one from the system. */
+    uint64_t seed;
+    /** Report a stack overflow by name before the process dies: handles SIGSEGV and SIGBUS, calling
+     * the handlers that were there for everything else. keel_main always does. */
+    bool handle_faults;
+} keel_runtime_opts;
+
+/**
+ * Starts a runtime. The calling thread stays a plain thread.
+ *
+ * Errors: KEEL_ERR_INVAL; KEEL_ERR_NOMEM; KEEL_ERR_LIMIT with the name of the limit that was hit
+ *         (threads, file descriptors, memory).
+ * Owns:   *out is yours, until keel_runtime_stop succeeds.
+ */
+KEEL_NODISCARD keel_err *keel_runtime_start(keel_runtime **out, const keel_runtime_opts *opts);
+
+/**
+ * Stops a runtime: cancels its context, waits until every task has ended, joins all threads and
+ * frees everything. Then `rt` is gone. Contexts and groups made on it must be freed before.
+ *
+ * Errors: the error of `ctx` if that ends first, with the tasks that still run, by name and place
+ *         of start, in the text; nothing is freed then, and it can be called again. `ctx` may be
+ *         NULL, and must not be one of this runtime's.
+ */
+KEEL_NODISCARD keel_err *keel_runtime_stop(keel_ctx *ctx, keel_runtime *rt);
+
+/** The runtime's own context, the ancestor of all on it: give it to keel_group_new. Borrowed. */
+keel_ctx *keel_runtime_ctx(keel_runtime *rt);
+
+/** Runs `fn` as a task and waits for it, from a plain thread or a task. Returns its error. */
+KEEL_NODISCARD keel_err *keel_runtime_run(keel_runtime *rt, keel_task_fn fn, void *arg);
+
+/** The number of worker threads. */
+unsigned keel_runtime_workers(const keel_runtime *rt);
+
+/**
+ * Runs a program: starts a runtime whose first worker is the calling thread, runs `fn` as a task
+ * with a stack of 8 MiB, stops the runtime. SIGINT and SIGTERM cancel fn's context, with
+ * KEEL_ERR_INTERRUPTED as the cause; a second one ends the process as usual.
+ *
+ * Returns 0; or 1 after printing fn's error chain to stderr. Tasks that still run five seconds after
+ * fn has returned, although their contexts have ended, are named there too, with the place that
+ * started each, and the result is 1. `opts` may be NULL.
+ */
+int keel_main(keel_task_fn fn, void *arg);
+int keel_main_opts(keel_task_fn fn, void *arg, const keel_runtime_opts *opts);
+
+KEEL_END_DECLS
+
+#endif /* KEEL_RUNTIME_H */

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef KEEL_SELECT_H
+#define KEEL_SELECT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <keel/chan.h>
+#include <keel/ctx.h>
+
+KEEL_BEGIN_DECLS
+
+/**
+ * Waits for the first of several things, and does exactly one:
+ *
+ *     switch (keel_select(ctx, KEEL_RECV(results, &r), KEEL_SEND(jobs, &j), KEEL_AFTER(KEEL_S(2)))) {
+ *     case 0: ...                   received
+ *     case 1: ...                   sent
+ *     case 2: ...                   two seconds passed
+ *     case KEEL_SELECT_CTX: return keel_ctx_err(ctx);
+ *     }
+ *
+ * Among cases that are ready, each is as likely; keel_select_ordered takes the first listed.
+ * A channel of NULL is never ready, which switches a case off. The same channel may stand in
+ * several cases. Nothing is allocated, however many cases (65,535 at most).
+ *
+ * Source: Go's select.
+ */
+typedef struct keel_case {
+    int keel__op;
+    keel_chan *keel__chan;
+    void *keel__item;
+    bool *keel__ok;
+    size_t keel__size; /* of the item, or 0 if not known */
+    int64_t keel__ns;
+    void *keel__room[8]; /* the library's, while it waits */
+} keel_case;
+
+#define KEEL_SELECT_CTX (-1)    /**< The context ended first, and no case happened. */
+#define KEEL_SELECT_CLOSED (-2) /**< A KEEL_SEND found its channel closed; the item was not sent. */
+
+/**
+ * Receives into *item. A channel that is closed and empty is ready too: *item is then zero. It must
+ * point to the channel's type of item, or at least to one of its size: anything else aborts.
+ */
+#define KEEL_RECV(chan, item) KEEL_RECV_OK(chan, item, NULL)
+/** The same, and says in *ok whether there was an item (true) or the channel is closed (false). */
+#define KEEL_RECV_OK(chan, item, ok) keel__case_recv((chan), (item), sizeof *(item), (ok))
+
+/** Sends *item. If the channel is closed, select returns KEEL_SELECT_CLOSED. */
+#define KEEL_SEND(chan, item) KEEL_SEND_OK(chan, item, NULL)
+/** The same, but if the channel is closed the case counts as ready, with *ok false; else it is true. */
+#define KEEL_SEND_OK(chan, item, ok) keel__case_send((chan), (item), sizeof *(item), (ok))
+
+/** Ready after `ns` nanoseconds. */
+#define KEEL_AFTER(ns) keel__case_after((ns))
+
+/** Ready if nothing else is: the select does not wait. */
+#define KEEL_DEFAULT keel__case_default()
+
+/**
+ * Waits for one of the cases and does it. Returns its index, or KEEL_SELECT_CTX, or
+ * KEEL_SELECT_CLOSED. A context that has already ended comes before every case.
+ */
+#ifndef __cplusplus
+#define keel_select(ctx, ...)                                                                      \
+    keel_select_cases((ctx), (keel_case[]){ __VA_ARGS__ }, KEEL__CASES(__VA_ARGS__), false)
+#define keel_select_ordered(ctx, ...)                                                              \
+    keel_select_cases((ctx), (keel_case[]){ __VA_ARGS__ }, KEEL__CASES(__VA_ARGS__), true)
+#define KEEL__CASES(...) (sizeof((keel_case[]){ __VA_ARGS__ }) / sizeof(keel_case))
+#endif
+
+/** The same for an array made at run time; `ordered` prefers the first listed. */
+int keel_select_cases(keel_ctx *ctx, keel_case *cases, size_t count, bool ordered);
+
+keel_case keel__case_recv(keel_chan *chan, void *item, size_t size, bool *ok);
+keel_case keel__case_send(keel_chan *chan, const void *item, size_t size, bool *ok);
+keel_case keel__case_after(int64_t ns);
+keel_case keel__case_default(void);
+
+KEEL_END_DECLS
+
+#endif /* KEEL_SELECT_H */

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef KEEL_SYNC_H
+#define KEEL_SYNC_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <keel/ctx.h>
+#include <keel/err.h>
+#include <keel/task.h>
+
+KEEL_BEGIN_DECLS
+
+/**
+ * Mutex, waitgroup, semaphore and once, for tasks and threads alike: whoever has to wait parks, and
+ * its worker runs other tasks. Each is a struct in storage of yours; all zero is ready for use (but a
+ * semaphore needs keel_semaphore_init), nothing is allocated. It must not be copied or moved while in
+ * use. Waiters are served first come, first served.
+ *
+ * Threads: any, all functions, at once.
+ * Source:  Go's package sync, and golang.org/x/sync/semaphore.
+ */
+
+/* ---- Mutex ---- */
+
+/**
+ * One owner at a time, a task or a thread. Locking it again as the owner, unlocking it as another,
+ * and dropping it while locked are misuse, and abort. It may be held across waits.
+ */
+typedef struct keel_mutex {
+    keel__word keel__lock;
+    keel__waitq keel__waiters;
+    void *keel__owner;
+} keel_mutex;
+
+/** Ready for use, as all zero is too; and the check that nobody holds it any more. */
+void keel_mutex_init(keel_mutex *mutex);
+void keel_mutex_deinit(keel_mutex *mutex);
+
+/** Waits until the mutex is the caller's. */
+void keel_mutex_lock(keel_mutex *mutex);
+
+/** The same; if the context ends first, returns its error without the mutex. */
+KEEL_NODISCARD keel_err *keel_mutex_lock_ctx(keel_ctx *ctx, keel_mutex *mutex);
+
+/** Locks it if it is free. Says whether it did. */
+KEEL_NODISCARD bool keel_mutex_try_lock(keel_mutex *mutex);
+
+/** Hands it to who waits longest, or frees it. */
+void keel_mutex_unlock(keel_mutex *mutex);
+
+/* ---- Waitgroup ---- */
+
+/**
+ * Counts work that is under way, and lets others wait until there is none. Reaching below zero is
+ * misuse, and aborts. Add before the work starts, not in the task that does it.
+ */
+typedef struct keel_waitgroup {
+    keel__word keel__lock;
+    keel__waitq keel__waiters;
+    uint64_t keel__count;
+} keel_waitgroup;
+
+void keel_waitgroup_init(keel_waitgroup *wg);
+void keel_waitgroup_deinit(keel_waitgroup *wg);
+
+/** `count` more are under way. */
+void keel_waitgroup_add(keel_waitgroup *wg, size_t count);
+
+/** One has finished. */
+void keel_waitgroup_done(keel_waitgroup *wg);
+
+/** Waits until none is under way. Errors: the context's, if it ends first. */
+KEEL_NODISCARD keel_err *keel_waitgroup_wait(keel_ctx *ctx, keel_waitgroup *wg);
+
+/* ---- Semaphore ---- */
+
+/**
+ * A number of permits. Who asks for many is not overtaken by those who ask for few. Releasing
+ * more than was taken is misuse, and aborts.
+ */
+typedef struct keel_semaphore {
+    keel__word keel__lock;
+    keel__waitq keel__waiters;
+    size_t keel__permits;
+    size_t keel__free;
+} keel_semaphore;
+
+void keel_semaphore_init(keel_semaphore *sem, size_t permits);
+void keel_semaphore_deinit(keel_semaphore *sem);
+
+/**
+ * Waits for `count` permits. More than there are at all can only end with the context, as in Go.
+ * Errors: the context's, if it ends first; no permit is then taken.
+ */
+KEEL_NODISCARD keel_err *keel_semaphore_acquire(keel_ctx *ctx, keel_semaphore *sem, size_t count);
+
+/** Takes them if they are free and nobody waits. Says whether it did. */
+KEEL_NODISCARD bool keel_semaphore_try_acquire(keel_semaphore *sem, size_t count);
+
+/** Gives `count` permits back. */
+void keel_semaphore_release(keel_semaphore *sem, size_t count);
+
+/* ---- Once ---- */
+
+/**
+ * Runs a function once, whoever comes first; the others wait for it. Its error is kept, and every
+ * caller gets it. A fn that calls keel_once_do on the same object is misuse, and aborts.
+ */
+typedef struct keel_once {
+    keel__word keel__lock;
+    keel__waitq keel__waiters;
+    void *keel__runner;
+    keel_err *keel__err;
+    uint32_t keel__done;
+} keel_once;
+
+void keel_once_init(keel_once *once);
+/** Frees the kept error. */
+void keel_once_deinit(keel_once *once);
+
+/**
+ * Runs `fn(ctx, arg)` unless that was done, and returns what it returned.
+ *
+ * Errors: fn's (a reference of the caller's own), or the context's, if it ends while another runs fn.
+ * Source: Go's sync.OnceValue.
+ */
+KEEL_NODISCARD keel_err *keel_once_do(keel_ctx *ctx, keel_once *once, keel_task_fn fn, void *arg);
+
+KEEL_END_DECLS
+
+#endif /* KEEL_SYNC_H */

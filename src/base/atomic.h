@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef KEEL_SRC_BASE_ATOMIC_H
+#define KEEL_SRC_BASE_ATOMIC_H
+
+/* Every atomic access of the library goes through these, so that a build can put something else in
+ * their place: annotations for a race detector that does not see into the library (KEEL_TSAN), or a
+ * simulated machine. The types wrap a plain word, so that no access is atomic by accident or plain
+ * by accident; a plain word in a public struct needs no _Atomic that C++ could not read. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <keel/defs.h>
+
+#include "base/tsan.h"
+
+typedef keel__word keel__a32;
+typedef struct {
+    uint64_t v;
+} keel__a64;
+typedef struct {
+    size_t v;
+} keel__asize;
+typedef struct {
+    void *v;
+} keel__aptr;
+
+/* acquire, release; the rest says its order in the name */
+#define keel__load(a) keel__acquired(__atomic_load_n(&(a)->v, __ATOMIC_ACQUIRE), a)
+#define keel__load_relaxed(a) __atomic_load_n(&(a)->v, __ATOMIC_RELAXED)
+#define keel__load_seq(a) keel__acquired(__atomic_load_n(&(a)->v, __ATOMIC_SEQ_CST), a)
+#define keel__store(a, x) (keel__tsan_release(a), __atomic_store_n(&(a)->v, (x), __ATOMIC_RELEASE))
+#define keel__store_relaxed(a, x) __atomic_store_n(&(a)->v, (x), __ATOMIC_RELAXED)
+#define keel__store_seq(a, x)                                                                      \
+    (keel__tsan_release(a), __atomic_store_n(&(a)->v, (x), __ATOMIC_SEQ_CST))
+
+/* These return the old value. Acquire and release at once; _relaxed: neither. */
+#define keel__add(a, n)                                                                            \
+    (keel__tsan_release(a), keel__acquired(__atomic_fetch_add(&(a)->v, (n), __ATOMIC_ACQ_REL), a))
+#define keel__sub(a, n)                                                                            \
+    (keel__tsan_release(a), keel__acquired(__atomic_fetch_sub(&(a)->v, (n), __ATOMIC_ACQ_REL), a))
+#define keel__add_seq(a, n)                                                                        \
+    (keel__tsan_release(a), keel__acquired(__atomic_fetch_add(&(a)->v, (n), __ATOMIC_SEQ_CST), a))
+#define keel__sub_seq(a, n)                                                                        \
+    (keel__tsan_release(a), keel__acquired(__atomic_fetch_sub(&(a)->v, (n), __ATOMIC_SEQ_CST), a))
+#define keel__add_relaxed(a, n) __atomic_fetch_add(&(a)->v, (n), __ATOMIC_RELAXED)
+#define keel__exchange(a, x)                                                                       \
+    (keel__tsan_release(a), keel__acquired(__atomic_exchange_n(&(a)->v, (x), __ATOMIC_ACQ_REL), a))
+
+/* Stores `desired` if the word is *expected; else stores the word there. Says whether it did. */
+#define keel__cas(a, expected, desired)                                                            \
+    (keel__tsan_release(a),                                                                        \
+     keel__acquired(__atomic_compare_exchange_n(&(a)->v, (expected), (desired), false,             \
+                                                __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE),               \
+                    a))
+
+#endif /* KEEL_SRC_BASE_ATOMIC_H */

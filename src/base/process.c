@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/process.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <keel/mem.h>
+
+#include "base/atomic.h"
+
+/* Everything in keel that a process has once, and that is not constant:
+ *   - `local`, a thread's actor and worker;
+ *   - `allocator`, set once before the first allocation, and `allocator_used`;
+ *   - the handlers of SIGSEGV and SIGBUS that keel__fault_install found (task/fault.c).
+ * Nothing registers itself when the program is loaded. */
+
+/* ---- Thread-locals ---- */
+
+static _Thread_local struct {
+    struct keel__actor *actor;
+    struct keel__worker *worker;
+} local;
+
+__attribute__((noinline)) struct keel__actor *keel__process_actor(void)
+{
+    __asm__ volatile("");
+    return local.actor;
+}
+
+__attribute__((noinline)) void keel__process_set_actor(struct keel__actor *actor)
+{
+    __asm__ volatile("");
+    local.actor = actor;
+}
+
+__attribute__((noinline)) struct keel__worker *keel__process_worker(void)
+{
+    __asm__ volatile("");
+    return local.worker;
+}
+
+__attribute__((noinline)) void keel__process_set_worker(struct keel__worker *worker)
+{
+    __asm__ volatile("");
+    local.worker = worker;
+}
+
+/* ---- Misuse ---- */
+
+void keel__misuse(const char *format, ...)
+{
+    char text[512];
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    fprintf(stderr, "keel: misuse: %s\n", text);
+    fflush(stderr);
+    abort();
+}
+
+/* ---- Allocator ---- */
+
+static void *libc_alloc(void *self, size_t size)
+{
+    (void)self;
+    return malloc(size);
+}
+
+static void *libc_realloc(void *self, void *ptr, size_t size)
+{
+    (void)self;
+    return realloc(ptr, size);
+}
+
+static void libc_free(void *self, void *ptr)
+{
+    (void)self;
+    free(ptr);
+}
+
+static keel_allocator allocator = { libc_alloc, libc_realloc, libc_free, NULL };
+static keel__a32 allocator_used;
+
+keel_err *keel_mem_set(const keel_allocator *replacement)
+{
+    if (replacement->alloc == NULL || replacement->realloc == NULL || replacement->free == NULL)
+        return KEEL_ERR_INVAL;
+    if (keel__exchange(&allocator_used, 1) != 0)
+        return KEEL_ERR_BUSY;
+    allocator = *replacement;
+    return NULL;
+}
+
+/* A plain load on the fast path: the flag is written once. */
+static void mark_used(void)
+{
+    if (keel__load_relaxed(&allocator_used) == 0)
+        keel__store(&allocator_used, 1);
+}
+
+void *keel_mem_alloc(size_t size)
+{
+    if (size == 0)
+        return NULL;
+    mark_used();
+    return allocator.alloc(allocator.self, size);
+}
+
+void *keel_mem_realloc(void *ptr, size_t size)
+{
+    if (size == 0)
+        return NULL;
+    mark_used();
+    return allocator.realloc(allocator.self, ptr, size);
+}
+
+void keel_mem_free(void *ptr)
+{
+    if (ptr != NULL)
+        allocator.free(allocator.self, ptr);
+}

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef KEEL_SRC_BASE_PROCESS_H
+#define KEEL_SRC_BASE_PROCESS_H
+
+/* What there is once in a process; process.c lists all of it. */
+
+#include <keel/defs.h>
+
+/* The calling thread's: who waits when this thread waits (NULL before its first wait), and the worker
+ * that it is. Read and written through these only, and never inlined: a compiler may keep the address
+ * of a thread-local in a register across a switch of stacks. */
+struct keel__actor *keel__process_actor(void);
+void keel__process_set_actor(struct keel__actor *actor);
+struct keel__worker *keel__process_worker(void);
+void keel__process_set_worker(struct keel__worker *worker);
+
+/* Ends the program because its caller broke the contract of a function: a message that names the
+ * function and the object, then abort. In every build. */
+_Noreturn void keel__misuse(const char *format, ...) KEEL_PRINTF(1, 2);
+
+#endif /* KEEL_SRC_BASE_PROCESS_H */

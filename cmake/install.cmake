@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: MIT
+# Installs headers, archive, CMake package and pkg-config file.
+include(CMakePackageConfigHelpers)
+include(GNUInstallDirs)
+
+set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/keel)
+install(TARGETS keel EXPORT keel ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
+install(DIRECTORY include/keel DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN "*.h")
+install(EXPORT keel NAMESPACE keel:: FILE keel-targets.cmake DESTINATION ${package_dir})
+configure_package_config_file(cmake/keel-config.cmake.in keel-config.cmake
+                              INSTALL_DESTINATION ${package_dir})
+write_basic_package_version_file(keel-config-version.cmake COMPATIBILITY SameMinorVersion)
+install(
+    FILES ${CMAKE_CURRENT_BINARY_DIR}/keel-config.cmake
+          ${CMAKE_CURRENT_BINARY_DIR}/keel-config-version.cmake cmake/KeelFind.cmake
+          cmake/FindKeelLibuv.cmake
+    DESTINATION ${package_dir})
+
+# The prefix is found from where the file lies, so that an installed tree may be moved.
+if(IS_ABSOLUTE ${CMAKE_INSTALL_LIBDIR} OR IS_ABSOLUTE ${CMAKE_INSTALL_INCLUDEDIR})
+    set(pc_prefix ${CMAKE_INSTALL_PREFIX})
+    set(pc_libdir ${CMAKE_INSTALL_FULL_LIBDIR})
+    set(pc_includedir ${CMAKE_INSTALL_FULL_INCLUDEDIR})
+else()
+    file(RELATIVE_PATH up /${CMAKE_INSTALL_LIBDIR}/pkgconfig /)
+    set(pc_prefix "\${pcfiledir}/${up}")
+    set(pc_libdir "\${prefix}/${CMAKE_INSTALL_LIBDIR}")
+    set(pc_includedir "\${prefix}/${CMAKE_INSTALL_INCLUDEDIR}")
+endif()
+configure_file(cmake/keel.pc.in keel.pc @ONLY)
+install(FILES ${CMAKE_CURRENT_BINARY_DIR}/keel.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)

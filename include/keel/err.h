@@ -40,7 +40,7 @@ typedef struct keel_err_type {
 
 /** The library's own: visible so that a sentinel can be a static object. */
 struct keel_err {
-    uint32_t keel__refs; /* 0: static */
+    keel__word keel__refs; /* 0: static */
     uint32_t keel__kind;
     const char *keel__text;
     const char *keel__where;
@@ -53,7 +53,7 @@ struct keel_err {
  * `static` before it if no other file needs it. The name is then a `keel_err *`.
  * KEEL_ERR_DECLARE is for the header.
  */
-#define KEEL_ERR_DEFINE(name, text) keel_err name[1] = { { 0, 0, text, NULL } }
+#define KEEL_ERR_DEFINE(name, text) keel_err name[1] = { { { 0 }, 0, text, NULL } }
 #define KEEL_ERR_DECLARE(name) extern keel_err name[1]
 
 KEEL_ERR_DECLARE(keel_err_nomem);
@@ -138,13 +138,15 @@ KEEL_NODISCARD keel_err *keel_err_from_errno_at(const char *where, int code, con
 /**
  * Makes one error of two, for a second failure while the first is under way, and takes both.
  * Where one is NULL, returns the other. Joins flatten, and keep KEEL_ERR_JOIN_MAX errors; of more
- * they keep only the number ("and 3 more").
+ * they keep only the number ("and 3 more"). Under wraps joins nest KEEL_ERR_JOIN_DEPTH deep: a `b`
+ * that would make it more is only counted, and an `a` that would is returned alone.
  *
  * Out of memory: `a`.
  * Source: Go's errors.Join.
  */
 KEEL_NODISCARD keel_err *keel_err_join(keel_err *a, keel_err *b);
 #define KEEL_ERR_JOIN_MAX 16
+#define KEEL_ERR_JOIN_DEPTH 8
 
 /* ---- Errors with a payload ---- */
 
@@ -204,7 +206,7 @@ const keel_err *keel_err_unwrap(const keel_err *err);
 size_t keel_err_join_count(const keel_err *err);
 const keel_err *keel_err_join_get(const keel_err *err, size_t index);
 
-/** The place that made this error (not its cause), `src/orders.c:42`; NULL for a sentinel. */
+/** The place that made this error (not its cause), `src/orders.c:42`; NULL for a sentinel or a join. */
 const char *keel_err_where(const keel_err *err);
 
 /** The errno that the chain was made from (keel_err_from_errno), or 0. */
@@ -214,14 +216,16 @@ int keel_err_errno(const keel_err *err);
 
 /**
  * Writes the text of the whole chain, as snprintf does: at most `size` bytes with the final NUL,
- * returning the length that all of it needs. A join has one error a line.
+ * returning the length that all of it needs. A join has one error a line. NULL is "no error".
  */
 size_t keel_err_format(const keel_err *err, char *buf, size_t size);
 
 /**
  * Writes the chain as a JSON object, as snprintf does:
  * `{"error":"outer: inner","chain":[{"text":"outer","at":"a.c:7"},{"text":"inner"}]}`, each link with
- * its "type", "errno" or "errors" (of a join) where it has them. Invalid UTF-8 becomes U+FFFD.
+ * its "type" or "errno" where it has them. A join is a link without text of its own: "errors" are
+ * objects like the whole, "more" counts what it did not keep. Invalid UTF-8 becomes U+FFFD. NULL is
+ * `null`.
  */
 size_t keel_err_json(const keel_err *err, char *buf, size_t size);
 

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef KEEL_SRC_BASE_ERR_H
+#define KEEL_SRC_BASE_ERR_H
+
+/* What is behind a keel_err: its kind says which of these structs it is the head of. All but the
+ * static ones are one allocation each, text and payload included. */
+
+#include <stdalign.h>
+
+#include <keel/err.h>
+
+enum keel__err_kind {
+    KEEL__ERR_STATIC, /* a sentinel: nothing but the head */
+    KEEL__ERR_TEXT,
+    KEEL__ERR_WRAP,
+    KEEL__ERR_TYPED,
+    KEEL__ERR_ERRNO,
+    KEEL__ERR_JOIN,
+};
+
+/* keel__kind also holds how deep joins nest below, so that functions may recurse into joins, and
+ * into nothing else, without a look at how long the chain is. */
+#define KEEL__ERR_DEPTH_SHIFT 8
+
+static inline enum keel__err_kind keel__err_kind(const keel_err *err)
+{
+    return (enum keel__err_kind)(err->keel__kind & ((1u << KEEL__ERR_DEPTH_SHIFT) - 1));
+}
+
+static inline uint32_t keel__err_depth(const keel_err *err)
+{
+    return err->keel__kind >> KEEL__ERR_DEPTH_SHIFT;
+}
+
+/* keel__text points to `text` in the three kinds that have one, and is NULL in the other two. */
+typedef struct keel__err_text {
+    keel_err head;
+    char text[];
+} keel__err_text;
+
+typedef struct keel__err_wrap {
+    keel_err head;
+    keel_err *cause; /* never NULL */
+    char text[];
+} keel__err_wrap;
+
+typedef struct keel__err_errno {
+    keel_err head;
+    keel_err *sentinel;
+    int code; /* positive */
+    char text[];
+} keel__err_errno;
+
+typedef struct keel__err_typed {
+    keel_err head;
+    const keel_err_type *type;
+    alignas(max_align_t) unsigned char payload[];
+} keel__err_typed;
+
+typedef struct keel__err_join {
+    keel_err head;
+    size_t count; /* of items: at least 1, no join among them */
+    size_t more;  /* errors that found no place */
+    keel_err *items[KEEL_ERR_JOIN_MAX];
+} keel__err_join;
+
+/* Text is cut off at this many bytes with its NUL. */
+#define KEEL__ERR_TEXT_MAX 4096
+
+/* Ends the text in a full buffer of `size` bytes with "..." before its NUL, and splits no UTF-8
+ * sequence. */
+void keel__err_ellipsis(char *buf, size_t size);
+
+/* The system's words for a positive errno, in `buf` or static, and the sentinel it stands for. */
+const char *keel__errno_describe(int code, char *buf, size_t size, keel_err **sentinel);
+
+#endif /* KEEL_SRC_BASE_ERR_H */

@@ -10,40 +10,25 @@
 #include "base/atomic.h"
 
 /* Everything in keel that a process has once, and that is not constant:
- *   - `local`, a thread's actor and worker;
+ *   - `worker_of_thread`, and the actor of a plain thread (task/park.c), one for each thread;
  *   - `allocator`, set once before the first allocation, and `allocator_used`;
  *   - the handlers of SIGSEGV and SIGBUS that keel__fault_install found (task/fault.c).
  * Nothing registers itself when the program is loaded. */
 
 /* ---- Thread-locals ---- */
 
-static _Thread_local struct {
-    struct keel__actor *actor;
-    struct keel__worker *worker;
-} local;
-
-__attribute__((noinline)) struct keel__actor *keel__process_actor(void)
-{
-    __asm__ volatile("");
-    return local.actor;
-}
-
-__attribute__((noinline)) void keel__process_set_actor(struct keel__actor *actor)
-{
-    __asm__ volatile("");
-    local.actor = actor;
-}
+static _Thread_local struct keel__worker *worker_of_thread;
 
 __attribute__((noinline)) struct keel__worker *keel__process_worker(void)
 {
     __asm__ volatile("");
-    return local.worker;
+    return worker_of_thread;
 }
 
 __attribute__((noinline)) void keel__process_set_worker(struct keel__worker *worker)
 {
     __asm__ volatile("");
-    local.worker = worker;
+    worker_of_thread = worker;
 }
 
 /* ---- Misuse ---- */

@@ -6,11 +6,8 @@
 
 #include <keel/defs.h>
 
-/* The calling thread's: who waits when this thread waits (NULL before its first wait), and the worker
- * that it is. Read and written through these only, and never inlined: a compiler may keep the address
- * of a thread-local in a register across a switch of stacks. */
-struct keel__actor *keel__process_actor(void);
-void keel__process_set_actor(struct keel__actor *actor);
+/* The worker that the calling thread is, or NULL. Read and written through these only, and never
+ * inlined: a compiler may keep the address of a thread-local in a register across a switch of stacks. */
 struct keel__worker *keel__process_worker(void);
 void keel__process_set_worker(struct keel__worker *worker);
 

@@ -113,7 +113,7 @@ typedef struct keel_once {
     keel__waitq keel__waiters;
     void *keel__runner;
     keel_err *keel__err;
-    uint32_t keel__done;
+    keel__word keel__done;
 } keel_once;
 
 void keel_once_init(keel_once *once);
@@ -123,7 +123,8 @@ void keel_once_deinit(keel_once *once);
 /**
  * Runs `fn(ctx, arg)` unless that was done, and returns what it returned.
  *
- * Errors: fn's (a reference of the caller's own), or the context's, if it ends while another runs fn.
+ * Errors: fn's (a reference of the caller's own), or the context's, if it has ended before, or ends
+ *         while another runs fn.
  * Source: Go's sync.OnceValue.
  */
 KEEL_NODISCARD keel_err *keel_once_do(keel_ctx *ctx, keel_once *once, keel_task_fn fn, void *arg);

@@ -111,4 +111,7 @@ bool keel__waitq_claim_one(keel__waitq *queue, keel__waiter *waiter);
 keel__waiter *keel__waitq_claim_all(keel__waitq *queue);
 void keel__unpark_all(keel__waiter *list);
 
+/* Appends one that was claimed to such a list, which begins as all zero and is list->first then. */
+void keel__waitq_collect(keel__waitq *list, keel__waiter *waiter);
+
 #endif /* KEEL_SRC_TASK_PARK_H */

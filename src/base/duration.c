@@ -154,8 +154,8 @@ static keel_err *term(const char **at, uint64_t *sum)
     if (value > MAGNITUDE_MAX / ns)
         return KEEL_ERR_RANGE;
     value *= ns;
-    /* In floating point as Go does it, to give the same result for every fraction: 0.3333333333333333333h
-     * is 20 minutes in both. Less than an hour, so the sums here and below fit 64 bits. */
+    /* In floating point as Go does it, to give the same for every fraction: 0.3333333333333333333h
+     * is 20 minutes in both. It is an hour at most, so the sums here and below fit 64 bits. */
     value += (uint64_t)((double)part * ((double)ns / scale));
     if (value > MAGNITUDE_MAX)
         return KEEL_ERR_RANGE;

@@ -47,7 +47,7 @@ keel_err *support_expect(keel_err *err, const keel_err *target, const char *call
 
 /* ---- Memory: the counting, failing allocator that every test program runs with ---- */
 
-/* Installs it; called by support_main before anything else. */
+/* Installs it: the first line of main. */
 void support_mem_install(void);
 
 /* Allocations alive now, and made ever. */

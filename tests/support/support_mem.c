@@ -45,7 +45,7 @@ static header *header_of(void *ptr)
 }
 
 /* New memory is full of rubbish, and so is freed memory: whoever reads it notices. */
-static void *test_alloc(void *self, size_t size)
+static void *count_alloc(void *self, size_t size)
 {
     (void)self;
     if (must_fail() || size > SIZE_MAX - sizeof(header))
@@ -61,7 +61,7 @@ static void *test_alloc(void *self, size_t size)
     return head + 1;
 }
 
-static void test_free(void *self, void *ptr)
+static void count_free(void *self, void *ptr)
 {
     (void)self;
     header *head = header_of(ptr);
@@ -72,21 +72,21 @@ static void test_free(void *self, void *ptr)
 }
 
 /* Always moves, so that a pointer kept across it is found. */
-static void *test_realloc(void *self, void *ptr, size_t size)
+static void *count_realloc(void *self, void *ptr, size_t size)
 {
-    void *moved = test_alloc(self, size);
+    void *moved = count_alloc(self, size);
 
     if (moved != NULL && ptr != NULL) {
         size_t old = header_of(ptr)->size;
         memcpy(moved, ptr, old < size ? old : size);
-        test_free(self, ptr);
+        count_free(self, ptr);
     }
     return moved;
 }
 
 void support_mem_install(void)
 {
-    static const keel_allocator counting = { test_alloc, test_realloc, test_free, NULL };
+    static const keel_allocator counting = { count_alloc, count_realloc, count_free, NULL };
     keel_err *err = keel_mem_set(&counting);
 
     if (err != NULL) {

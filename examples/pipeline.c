@@ -24,7 +24,7 @@ typedef struct stage {
 static keel_chan *new_output(void)
 {
     keel_chan *out;
-    keel_err_free(keel_chan_new(&out, sizeof(int), NULL)); /* run reports the only reason there is */
+    keel_err_free(keel_chan_new(&out, sizeof(int), NULL)); /* run says "out of memory" */
     return out;
 }
 
@@ -106,7 +106,7 @@ static keel_err *run(keel_ctx *ctx, void *arg)
     } else if (keel_chan_next(keel_group_ctx(group), result, &total)) {
         printf("%d\n", total);
     }
-    err = keel_err_join(err, keel_group_wait(group)); /* why there was no total, if there was none */
+    err = keel_err_join(err, keel_group_wait(group)); /* if there was no total: why */
 
     keel_chan_free(result);
     keel_chan_free(squared);

@@ -10,6 +10,8 @@ packages_examples='libjansson-dev'
 packages_tests='libcmocka-dev libjansson-dev g++'
 packages_sanitizers='clang libclang-rt-dev llvm'
 
+jobs=$(nproc 2>/dev/null || getconf _NPROCESSORS_ONLN)
+
 say() {
     printf '%s\n' "$*"
 }
@@ -67,49 +69,10 @@ build() {
         cat "$(log_file "$build_preset" configure)"
         return 1
     }
-    cmake --build --preset "$build_preset" --parallel "$(nproc 2>/dev/null || echo 2)"
+    cmake --build --preset "$build_preset" --parallel "$jobs"
 }
 
 log_file() {
     mkdir -p build/logs
     say "build/logs/$1.$2"
-}
-
-# Runs the tests of a preset that was built, and adds their numbers to `passed` and `failed`.
-# Arguments after the preset go to ctest.
-passed=0 failed=0
-run_tests() {
-    run_preset=$1
-    shift
-    run_log=$(log_file "$run_preset" "tests${KEEL_TEST_WORKERS:+-$KEEL_TEST_WORKERS-workers}")
-    rm -f "$run_log"
-    run_status=0
-    ctest --preset "$run_preset" --output-log "$run_log" "$@" || run_status=$?
-    run_counts=$(sed -n 's/^.*tests passed, \([0-9]*\) tests failed out of \([0-9]*\)$/\1 \2/p' \
-        "$run_log" 2>/dev/null)
-    if [ -n "$run_counts" ]; then
-        passed=$((passed + ${run_counts#* } - ${run_counts% *}))
-        failed=$((failed + ${run_counts% *}))
-    fi
-    # ctest may fail on its own account: there was no test, or Valgrind found something
-    if [ "$run_status" -ne 0 ] && [ "${run_counts%% *}" -eq 0 ] 2>/dev/null || [ -z "$run_counts" ]; then
-        failed=$((failed + 1))
-    fi
-}
-
-# Builds a preset and runs its tests; what does not build counts as one failure.
-suite() {
-    say "==== $1${KEEL_TEST_WORKERS:+, $KEEL_TEST_WORKERS workers} ===="
-    if build "$1"; then
-        run_tests "$@"
-    else
-        say "$1 does not build"
-        failed=$((failed + 1))
-    fi
-}
-
-# The last line, and the exit status.
-summary() {
-    say "$passed passed, $failed failed"
-    [ "$failed" -eq 0 ]
 }

@@ -1,0 +1,489 @@
+// SPDX-License-Identifier: MIT
+
+// go measures the Go runtime and standard library, workload by workload beside keel.
+//
+// Usage: go [--runs N] [--scale X] [SECTION...], as bench/harness.h says.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"runtime"
+	"sort"
+	"sync"
+	"time"
+)
+
+var (
+	runs  = flag.Int("runs", 3, "how often to run each workload")
+	scale = flag.Float64("scale", 1, "multiplies all counts")
+)
+
+// measure warms up, then prints what f returns for n scaled operations, once for each run.
+func measure(workload, unit string, n int, f func(n int) float64) {
+	measureAs("go", workload, unit, n, f)
+}
+
+func measureAs(peer, workload, unit string, n int, f func(n int) float64) {
+	n = int(float64(n)**scale) &^ 63
+	if n < 64 {
+		n = 64
+	}
+	f(n/8 + 8&^7)
+	for i := 0; i < *runs; i++ {
+		runtime.GC()
+		fmt.Printf("%s\t%s\t%.6g\t%s\n", workload, peer, f(n), unit)
+	}
+}
+
+// measureSlow is for what cannot be scaled: no warm-up, and a third of the runs.
+func measureSlow(workload, unit string, f func() float64) {
+	for i := 0; i < (*runs+2)/3; i++ {
+		runtime.GC()
+		fmt.Printf("%s\tgo\t%.6g\t%s\n", workload, f(), unit)
+	}
+}
+
+// onProcs calls f with GOMAXPROCS 1 and then 2, and with the name's suffix for it.
+func onProcs(f func(suffix string)) {
+	given := runtime.GOMAXPROCS(0)
+	for p := 1; p <= 2; p++ {
+		runtime.GOMAXPROCS(p)
+		f(fmt.Sprintf("_p%d", p))
+	}
+	runtime.GOMAXPROCS(given)
+}
+
+func since(start time.Time) float64 { return float64(time.Since(start).Nanoseconds()) }
+
+func check(ok bool) {
+	if !ok {
+		panic("check failed")
+	}
+}
+
+// perOp times n calls of f.
+func perOp(n int, f func()) float64 {
+	start := time.Now()
+	for i := 0; i < n; i++ {
+		f()
+	}
+	return since(start) / float64(n)
+}
+
+// Tasks.
+
+func spawnJoin(n int) float64 {
+	const width = 1000
+	var wg sync.WaitGroup
+	start := time.Now()
+	for left := n; left > 0; left -= width {
+		wave := left
+		if wave > width {
+			wave = width
+		}
+		wg.Add(wave)
+		for i := 0; i < wave; i++ {
+			go wg.Done()
+		}
+		wg.Wait()
+	}
+	return since(start) / float64(n)
+}
+
+func spawn() {
+	onProcs(func(p string) { measure("spawn_join"+p, "ns/op", 500_000, spawnJoin) })
+}
+
+func yield() {
+	runtime.GOMAXPROCS(1)
+	measure("yield_p1", "ns/op", 1_000_000, func(n int) float64 {
+		var wg sync.WaitGroup
+		done := 0
+		start := time.Now()
+		wg.Add(2)
+		for t := 0; t < 2; t++ {
+			go func() {
+				for i := 0; i < n/2; i++ {
+					done++
+					runtime.Gosched()
+				}
+				wg.Done()
+			}()
+		}
+		wg.Wait()
+		check(done == n)
+		return since(start) / float64(n)
+	})
+}
+
+func sleeping() {
+	percentile := func(percent int) func() float64 {
+		return func() float64 {
+			us := make([]float64, 200)
+			for i := range us {
+				start := time.Now()
+				time.Sleep(time.Millisecond)
+				us[i] = since(start) / 1e3
+			}
+			sort.Float64s(us)
+			return us[len(us)*percent/100]
+		}
+	}
+	measureSlow("sleep_1ms_p50", "us", percentile(50))
+	measureSlow("sleep_1ms_p99", "us", percentile(99))
+}
+
+// Channels.
+
+func pingpong(n int) float64 {
+	ping, pong := make(chan int), make(chan int)
+	go func() {
+		for v := range ping {
+			pong <- v + 1
+		}
+	}()
+	start := time.Now()
+	v := 0
+	for i := 0; i < n/2; i++ {
+		ping <- v
+		v = <-pong
+	}
+	d := since(start)
+	close(ping)
+	check(v == n/2)
+	return d / float64(n)
+}
+
+// transfer sends n ints in all from `producers` to `consumers`.
+func transfer(producers, consumers int) func(n int) float64 {
+	return func(n int) float64 {
+		ch := make(chan int, 128)
+		sums := make(chan int)
+		var sending sync.WaitGroup
+		each := n / producers
+		start := time.Now()
+		for p := 0; p < producers; p++ {
+			sending.Add(1)
+			go func() {
+				for i := 0; i < each; i++ {
+					ch <- i
+				}
+				sending.Done()
+			}()
+		}
+		for c := 0; c < consumers; c++ {
+			go func() {
+				sum := 0
+				for v := range ch {
+					sum += v
+				}
+				sums <- sum
+			}()
+		}
+		sending.Wait()
+		close(ch)
+		sum := 0
+		for c := 0; c < consumers; c++ {
+			sum += <-sums
+		}
+		d := since(start)
+		check(sum == producers*(each*(each-1)/2))
+		return d / float64(n)
+	}
+}
+
+func channels() {
+	onProcs(func(p string) {
+		measure("chan_unbuf_pingpong"+p, "ns/op", 500_000, pingpong)
+		measure("chan_buf_spsc"+p, "ns/op", 2_000_000, transfer(1, 1))
+		measure("chan_buf_mpmc"+p, "ns/op", 2_000_000, transfer(4, 4))
+	})
+}
+
+// Pipeline, select, sieve.
+
+func pipeline3(n int) float64 {
+	generated, squared := make(chan int), make(chan int)
+	start := time.Now()
+	go func() {
+		for i := 0; i < n; i++ {
+			generated <- i
+		}
+		close(generated)
+	}()
+	go func() {
+		for v := range generated {
+			squared <- v * v
+		}
+		close(squared)
+	}()
+	sum := 0
+	for v := range squared {
+		sum += v
+	}
+	check(sum == (n-1)*n*(2*n-1)/6)
+	return since(start) / float64(n)
+}
+
+func pipeline() {
+	onProcs(func(p string) { measure("pipeline3"+p, "ns/item", 250_000, pipeline3) })
+}
+
+func select8(n int) float64 {
+	var ch [8]chan int
+	start := time.Now()
+	for i := range ch {
+		c := make(chan int)
+		ch[i] = c
+		go func() {
+			for i := 0; i < n/8; i++ {
+				c <- 1
+			}
+		}()
+	}
+	sum := 0
+	for i := 0; i < n; i++ {
+		select {
+		case v := <-ch[0]:
+			sum += v
+		case v := <-ch[1]:
+			sum += v
+		case v := <-ch[2]:
+			sum += v
+		case v := <-ch[3]:
+			sum += v
+		case v := <-ch[4]:
+			sum += v
+		case v := <-ch[5]:
+			sum += v
+		case v := <-ch[6]:
+			sum += v
+		case v := <-ch[7]:
+			sum += v
+		}
+	}
+	check(sum == n)
+	return since(start) / float64(n)
+}
+
+func selecting() {
+	onProcs(func(p string) { measure("select8"+p, "ns/op", 200_000, select8) })
+}
+
+// sieve leaves its goroutines blocked for ever, as the classic program does.
+func sieve() float64 {
+	start := time.Now()
+	ch := make(chan int)
+	go func(out chan<- int) {
+		for i := 2; ; i++ {
+			out <- i
+		}
+	}(ch)
+	prime := 0
+	for i := 0; i < 2000; i++ {
+		prime = <-ch
+		next := make(chan int)
+		go func(in <-chan int, out chan<- int, prime int) {
+			for {
+				if v := <-in; v%prime != 0 {
+					out <- v
+				}
+			}
+		}(ch, next, prime)
+		ch = next
+	}
+	check(prime == 17389)
+	return since(start) / 1e6
+}
+
+func sieving() {
+	onProcs(func(p string) { measureSlow("sieve2000"+p, "ms", sieve) })
+}
+
+// Mutex.
+
+func mutexBy(tasks int) func(n int) float64 {
+	return func(n int) float64 {
+		var mu sync.Mutex
+		var wg sync.WaitGroup
+		count := 0
+		start := time.Now()
+		wg.Add(tasks)
+		for t := 0; t < tasks; t++ {
+			go func() {
+				for i := 0; i < n/tasks; i++ {
+					mu.Lock()
+					count++
+					mu.Unlock()
+				}
+				wg.Done()
+			}()
+		}
+		wg.Wait()
+		check(count == n)
+		return since(start) / float64(n)
+	}
+}
+
+func mutex() {
+	measure("mutex_uncontended", "ns/op", 5_000_000, mutexBy(1))
+	runtime.GOMAXPROCS(2)
+	measure("mutex_contended4_p2", "ns/op", 2_000_000, mutexBy(4))
+}
+
+// Contexts.
+
+func contexts() {
+	root, stopRoot := context.WithCancel(context.Background())
+	defer stopRoot()
+	measure("ctx_create_cancel_root", "ns/op", 500_000, func(n int) float64 {
+		return perOp(n, func() {
+			_, cancel := context.WithCancel(context.Background())
+			cancel()
+		})
+	})
+	measure("ctx_create_cancel_child", "ns/op", 500_000, func(n int) float64 {
+		return perOp(n, func() {
+			_, cancel := context.WithCancel(root)
+			cancel()
+		})
+	})
+	measure("ctx_timeout_create_cancel", "ns/op", 200_000, func(n int) float64 {
+		return perOp(n, func() {
+			_, cancel := context.WithTimeout(root, time.Hour)
+			cancel()
+		})
+	})
+
+	child, stopChild := context.WithCancel(root)
+	defer stopChild()
+	measureAs("go ctx.Err()", "ctx_err_check", "ns/op", 5_000_000, func(n int) float64 {
+		start := time.Now()
+		for i := 0; i < n; i++ {
+			check(child.Err() == nil)
+		}
+		return since(start) / float64(n)
+	})
+	measureAs("go select on Done()", "ctx_err_check", "ns/op", 5_000_000, func(n int) float64 {
+		start := time.Now()
+		for i := 0; i < n; i++ {
+			select {
+			case <-child.Done():
+				check(false)
+			default:
+			}
+		}
+		return since(start) / float64(n)
+	})
+}
+
+// Errors.
+
+type codeError struct{ code int }
+
+func (e *codeError) Error() string { return "code" }
+
+var errSink error
+
+//go:noinline
+func failing(base error) error { return fmt.Errorf("open config: %w", base) }
+
+//go:noinline
+func failing2(base error) error { return fmt.Errorf("load settings: %w", failing(base)) }
+
+//go:noinline
+func failing3(base error) error { return fmt.Errorf("start server: %w", failing2(base)) }
+
+var errMissing = errors.New("not found")
+
+//go:noinline
+func failStatic() error { return errMissing }
+
+func errs() {
+	other := errors.New("other")
+	measureAs("go errors.New", "err_create", "ns/op", 2_000_000, func(n int) float64 {
+		return perOp(n, func() { errSink = errors.New("not found") })
+	})
+	measureAs("go package variable", "err_create", "ns/op", 20_000_000, func(n int) float64 {
+		failed := 0
+		start := time.Now()
+		for i := 0; i < n; i++ {
+			if failStatic() != nil {
+				failed++
+			}
+		}
+		check(failed == n)
+		return since(start) / float64(n)
+	})
+	measure("err_create_fmt", "ns/op", 300_000, func(n int) float64 {
+		return perOp(n, func() { errSink = fmt.Errorf("file %s: code %d", "app.conf", 42) })
+	})
+	measure("err_wrap3", "ns/op", 200_000, func(n int) float64 {
+		return perOp(n, func() { errSink = failing3(errMissing) })
+	})
+
+	chain := failing3(errMissing)
+	count := func(target error) func(n int) (float64, int) {
+		return func(n int) (float64, int) {
+			hits := 0
+			d := perOp(n, func() {
+				if errors.Is(chain, target) {
+					hits++
+				}
+			})
+			return d, hits
+		}
+	}
+	measure("err_is3", "ns/op", 1_000_000, func(n int) float64 {
+		d, hits := count(errMissing)(n)
+		check(hits == n)
+		return d
+	})
+	measure("err_is3_miss", "ns/op", 1_000_000, func(n int) float64 {
+		d, hits := count(other)(n)
+		check(hits == 0)
+		return d
+	})
+
+	typed := failing3(&codeError{7})
+	measure("err_as3", "ns/op", 500_000, func(n int) float64 {
+		sum := 0
+		d := perOp(n, func() {
+			var ce *codeError
+			if errors.As(typed, &ce) {
+				sum += ce.code
+			}
+		})
+		check(sum == 7*n)
+		return d
+	})
+}
+
+func main() {
+	sections := []struct {
+		name string
+		run  func()
+	}{
+		{"spawn", spawn}, {"yield", yield}, {"chan", channels}, {"pipeline", pipeline},
+		{"select", selecting}, {"sieve", sieving}, {"mutex", mutex}, {"ctx", contexts},
+		{"sleep", sleeping}, {"err", errs},
+	}
+	flag.Parse()
+	if *runs <= 0 || *scale <= 0 {
+		fmt.Fprintln(os.Stderr, "go: --runs and --scale must be positive")
+		os.Exit(2)
+	}
+	for _, s := range sections {
+		chosen := flag.NArg() == 0
+		for _, arg := range flag.Args() {
+			chosen = chosen || arg == s.name
+		}
+		if chosen {
+			s.run()
+		}
+	}
+}

@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: MIT
+# Makes of single runs, workload TAB peer TAB value TAB unit, the medians in the same form, and then a
+# table that shows for each workload keel, the others, and the ratio of keel's median to each.
+
+BEGIN { FS = OFS = "\t" }
+
+NF == 4 {
+    if (!($1 in peers))
+        workloads[++workload_count] = $1
+    key = $1 FS $2
+    if (!(key in runs)) {
+        peers[$1] = peers[$1] ($1 in peers ? FS : "") $2
+        unit[key] = $4
+    }
+    value[key, ++runs[key]] = $3 + 0
+}
+
+# Sorts the runs of one peer, and sets `median`, `least` and `most`.
+function summarise(key,    i, j, v, n) {
+    n = runs[key]
+    for (i = 2; i <= n; i++) {
+        v = value[key, i]
+        for (j = i - 1; j >= 1 && value[key, j] > v; j--)
+            value[key, j + 1] = value[key, j]
+        value[key, j + 1] = v
+    }
+    least[key] = value[key, 1]
+    most[key] = value[key, n]
+    median[key] = n % 2 ? value[key, (n + 1) / 2] : (value[key, n / 2] + value[key, n / 2 + 1]) / 2
+}
+
+# Three digits, without an exponent.
+function short(x) {
+    return sprintf(x >= 100 ? "%.0f" : x >= 10 ? "%.1f" : x >= 1 ? "%.2f" : "%.3f", x)
+}
+
+function ratio(w, mine, other) {
+    mine = w FS mine
+    other = w FS other
+    return mine in median && median[other] > 0 ? short(median[mine] / median[other]) : ""
+}
+
+function show(w,    names, n, i, p, key, note) {
+    n = split(peers[w], names, FS)
+    for (i = 1; i <= n; i++) {
+        p = names[i]
+        key = w FS p
+        note = ""
+        if (p ~ /^keel/) {
+            if (w "_allocs" FS p in median)
+                note = sprintf("%.3g allocs/op", median[w "_allocs" FS p])
+            printf "%-26s %-32s %10s %-8s %10s..%-10s %20s\n", i == 1 ? w : "", p,
+                short(median[key]), unit[key], short(least[key]), short(most[key]), note
+        } else {
+            printf "%-26s %-32s %10s %-8s %10s..%-10s %8s %11s\n", i == 1 ? w : "", p,
+                short(median[key]), unit[key], short(least[key]), short(most[key]),
+                ratio(w, "keel", p), ratio(w, "keel batch64", p)
+        }
+    }
+}
+
+END {
+    for (i = 1; i <= workload_count; i++) {
+        n = split(peers[workloads[i]], names, FS)
+        for (k = 1; k <= n; k++) {
+            key = workloads[i] FS names[k]
+            summarise(key)
+            printf "%s\t%s\t%.6g\t%s\n", workloads[i], names[k], median[key], unit[key]
+        }
+    }
+    printf "\n%-26s %-32s %10s %-8s %10s..%-10s %8s %11s\n", "workload", "peer", "median", "unit",
+        "min", "max", "keel/it", "batch64/it"
+    for (i = 1; i <= workload_count; i++)
+        if (workloads[i] !~ /_allocs$/)
+            show(workloads[i])
+}

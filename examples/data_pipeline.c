@@ -257,6 +257,7 @@ static keel_err *run(keel_ctx *parent, void *arg)
     if (err != NULL && err == keel_ctx_err(ctx))
         err = keel_ctx_cause(ctx); /* says why: the deadline or a signal */
     keel_ctx_free(ctx);
+    words_deinit(&p->total);
     for (size_t i = 0; i < p->count; i++)
         err = keel_err_join(err, p->sources[i].refused);
     return err;

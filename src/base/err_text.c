@@ -102,6 +102,13 @@ static void put_escaped(writer *out, const char *text)
     char buf[8];
 
     while (*s != '\0') {
+        const unsigned char *start = s;
+        while (*s >= 0x20 && *s < 0x80 && *s != '"' && *s != '\\')
+            s++;
+        put_bytes(out, (const char *)start, (size_t)(s - start));
+        if (*s == '\0')
+            return;
+
         size_t length = sequence(s);
         const char *escape = escape_of(*s, buf);
         if (length == 0) {

@@ -1,0 +1,870 @@
+/* SPDX-License-Identifier: MIT */
+#include "crew.h"
+
+/* ---- One caller ---- */
+
+static void closing_lets_receivers_drain(void **state)
+{
+    (void)state;
+    keel_chan *chan;
+    int got = 0;
+
+    assert_ok(keel_chan_new(&chan, sizeof(int), &(keel_chan_opts){ .capacity = 2 }));
+    assert_ok(keel_chan_send(NULL, chan, &(int){ 7 }));
+    keel_chan_close(chan);
+
+    assert_err(keel_chan_send(NULL, chan, &(int){ 8 }), KEEL_ERR_CLOSED);
+    assert_ok(keel_chan_recv(NULL, chan, &got));
+    assert_int_equal(got, 7);
+    assert_err(keel_chan_recv(NULL, chan, &got), KEEL_ERR_CLOSED);
+    assert_int_equal(got, 0);
+    keel_chan_free(chan);
+}
+
+static void sizes_that_make_no_sense_are_refused(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        size_t item_size, capacity;
+    } cases[] = {
+        { "no bytes", 0, 1 },
+        { "product wraps", SIZE_MAX / 2 + 1, 2 },
+        { "product fits, the channel not", 1, SIZE_MAX - 8 },
+        { "one item too large", SIZE_MAX, 1 },
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        keel_chan *chan = (keel_chan *)&cases;
+        print_message("    %s\n", cases[i].name);
+        assert_err(keel_chan_new(&chan, cases[i].item_size,
+                                 &(keel_chan_opts){ .capacity = cases[i].capacity }),
+                   KEEL_ERR_INVAL);
+        assert_null(chan);
+    }
+}
+
+static void try_tells_done_full_empty_and_closed(void **state)
+{
+    (void)state;
+    keel_chan *chan = new_chan(sizeof(int), 1);
+    int got = 5;
+
+    assert_int_equal(keel_chan_capacity(chan), 1);
+    assert_int_equal(keel_chan_try_recv(chan, &got), KEEL_CHAN_WOULD_BLOCK);
+    assert_int_equal(got, 0);
+    assert_int_equal(keel_chan_try_send(chan, &(int){ 1 }), KEEL_CHAN_DONE);
+    assert_int_equal(keel_chan_try_send(chan, &(int){ 2 }), KEEL_CHAN_WOULD_BLOCK);
+    assert_int_equal(keel_chan_len(chan), 1);
+    keel_chan_close(chan);
+    assert_int_equal(keel_chan_try_send(chan, &(int){ 3 }), KEEL_CHAN_CLOSED);
+    assert_int_equal(keel_chan_try_recv(chan, &got), KEEL_CHAN_DONE);
+    assert_int_equal(got, 1);
+    assert_int_equal(keel_chan_try_recv(chan, &got), KEEL_CHAN_CLOSED);
+    assert_int_equal(got, 0);
+    keel_chan_free(chan);
+}
+
+static void without_capacity_nothing_is_held(void **state)
+{
+    (void)state;
+    keel_chan *chan;
+    char got;
+
+    assert_ok(keel_chan_new(&chan, 1, NULL));
+    assert_int_equal(keel_chan_capacity(chan), 0);
+    assert_int_equal(keel_chan_try_send(chan, "x"), KEEL_CHAN_WOULD_BLOCK);
+    assert_int_equal(keel_chan_try_recv(chan, &got), KEEL_CHAN_WOULD_BLOCK);
+    assert_int_equal(keel_chan_len(chan), 0);
+    keel_chan_free(chan);
+}
+
+static void items_of_every_size_arrive_whole(void **state)
+{
+    (void)state;
+    static const size_t sizes[] = { 1, 3, 8, 17, 4096 };
+    static unsigned char sent[4096], got[4096];
+
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        keel_chan *chan = new_chan(sizes[i], 3);
+        for (size_t round = 0; round < 10; round++) {
+            memset(got, 0xEE, sizeof got);
+            for (size_t k = 0; k < sizes[i]; k++)
+                sent[k] = (unsigned char)(round + k * 7);
+            assert_ok(keel_chan_send(NULL, chan, sent));
+            assert_ok(keel_chan_recv(NULL, chan, got));
+            assert_memory_equal(got, sent, sizes[i]);
+            assert_true(sizes[i] == sizeof got || got[sizes[i]] == 0xEE);
+        }
+        keel_chan_free(chan);
+    }
+}
+
+static void next_ends_with_the_channel_and_with_the_context(void **state)
+{
+    (void)state;
+    keel_chan *chan = new_chan(sizeof(int), 4);
+    keel_ctx *ctx = keel_ctx_with_cancel(NULL);
+    int item, sum = 0;
+
+    assert_ok(keel_chan_send_many(NULL, chan, (int[]){ 1, 2, 3, 4 }, 4, NULL));
+    assert_true(keel_chan_next(ctx, chan, &item));
+    keel_ctx_cancel(ctx);
+    assert_false(keel_chan_next(ctx, chan, &item));
+    assert_int_equal(item, 0);
+    keel_chan_close(chan);
+    while (keel_chan_next(NULL, chan, &item))
+        sum += item;
+    assert_int_equal(sum, 2 + 3 + 4);
+    keel_ctx_free(ctx);
+    keel_chan_free(chan);
+}
+
+static void a_context_that_has_ended_touches_nothing(void **state)
+{
+    (void)state;
+    keel_chan *chan = new_chan(sizeof(int), 2);
+    keel_ctx *ctx = keel_ctx_with_cancel(NULL);
+    int got[2] = { 5, 5 };
+    size_t count = 9;
+
+    assert_ok(keel_chan_send(NULL, chan, &(int){ 1 }));
+    keel_ctx_cancel(ctx);
+    assert_err(keel_chan_send(ctx, chan, &(int){ 2 }), KEEL_ERR_CANCELLED);
+    assert_err(keel_chan_send_many(ctx, chan, got, 2, &count), KEEL_ERR_CANCELLED);
+    assert_int_equal(count, 0);
+    assert_err(keel_chan_recv(ctx, chan, got), KEEL_ERR_CANCELLED);
+    assert_int_equal(got[0], 0);
+    got[0] = 5;
+    count = 9;
+    assert_err(keel_chan_recv_many(ctx, chan, got, 2, &count), KEEL_ERR_CANCELLED);
+    assert_int_equal(count, 0);
+    assert_int_equal(got[0] + got[1], 0);
+    assert_int_equal(keel_chan_len(chan), 1);
+
+    keel_chan_close(chan); /* and it comes before the closing */
+    assert_err(keel_chan_send(ctx, chan, &(int){ 2 }), KEEL_ERR_CANCELLED);
+    keel_ctx_free(ctx);
+    keel_chan_free(chan);
+}
+
+static void batches_move_what_fits(void **state)
+{
+    (void)state;
+    keel_chan *chan = new_chan(sizeof(int), 4);
+    int got[8] = { 0 };
+    size_t count = 9;
+
+    assert_err(keel_chan_recv_many(NULL, chan, got, 0, &count), KEEL_ERR_INVAL);
+    assert_int_equal(count, 0);
+    assert_ok(keel_chan_send_many(NULL, chan, NULL, 0, &count));
+    assert_int_equal(count, 0);
+    assert_ok(keel_chan_send_many(NULL, chan, (int[]){ 1, 2, 3 }, 3, &count));
+    assert_int_equal(count, 3);
+    assert_ok(keel_chan_recv_many(NULL, chan, got, 2, &count));
+    assert_int_equal(count, 2);
+    assert_ok(keel_chan_send_many(NULL, chan, (int[]){ 4, 5, 6 }, 3, &count)); /* wraps */
+    assert_ok(keel_chan_recv_many(NULL, chan, got, 8, &count));
+    assert_int_equal(count, 4);
+    assert_memory_equal(got, ((int[]){ 3, 4, 5, 6 }), 4 * sizeof(int));
+
+    keel_chan_close(chan);
+    count = 9;
+    assert_err(keel_chan_send_many(NULL, chan, got, 2, &count), KEEL_ERR_CLOSED);
+    assert_int_equal(count, 0);
+    assert_err(keel_chan_recv_many(NULL, chan, got, 8, &count), KEEL_ERR_CLOSED);
+    assert_int_equal(count, 0);
+    keel_chan_free(chan);
+}
+
+static char freed[8];
+
+static void note_freed(void *item)
+{
+    strncat(freed, item, 1);
+}
+
+static void what_is_left_is_freed_in_order(void **state)
+{
+    (void)state;
+    keel_chan *chan;
+    char got[2];
+    size_t count;
+
+    freed[0] = '\0';
+    assert_ok(keel_chan_new(&chan, 1, &(keel_chan_opts){ .capacity = 3, .item_free = note_freed }));
+    assert_ok(keel_chan_send_many(NULL, chan, "abc", 3, NULL));
+    assert_ok(keel_chan_recv_many(NULL, chan, got, 2, &count));
+    assert_ok(keel_chan_send_many(NULL, chan, "de", 2, NULL));
+    keel_chan_free(chan);
+    assert_string_equal(freed, "cde");
+    keel_chan_free(NULL);
+}
+
+static keel_err *make_and_use(void *arg)
+{
+    keel_chan *chan;
+    int item = 3;
+
+    (void)arg;
+    KEEL_TRY(keel_chan_new(&chan, sizeof item, &(keel_chan_opts){ .capacity = 1 }));
+    keel_err *err = keel_chan_send(NULL, chan, &item);
+    if (err == NULL)
+        err = keel_chan_recv(NULL, chan, &item);
+    keel_chan_close(chan);
+    keel_chan_free(chan);
+    return err;
+}
+
+static void a_channel_that_cannot_be_made_is_an_error(void **state)
+{
+    (void)state;
+    keel_chan *chan = (keel_chan *)freed;
+
+    support_mem_torture(make_and_use, NULL, NULL);
+    support_mem_fail(1, false);
+    assert_err(keel_chan_new(&chan, 8, NULL), KEEL_ERR_NOMEM);
+    assert_null(chan);
+}
+
+/* ---- Against a model: what a queue of so many places does, by arithmetic ---- */
+
+/* Items are numbers in order, so the model is only how many went in and came out. */
+static void random_calls_agree_with_a_model(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 0; seed < 300; seed++) {
+        keel_rand rand;
+        keel_rand_seed(&rand, seed);
+        size_t capacity = (size_t)keel_rand_below(&rand, 9);
+        keel_chan *chan = new_chan(sizeof(uint64_t), capacity);
+        uint64_t in = 0, out = 0;
+
+        for (int step = 0; step < 200; step++) {
+            uint64_t items[10], want = keel_rand_below(&rand, 10);
+            size_t count = 0;
+            switch (keel_rand_below(&rand, 4)) {
+            case 0:
+                assert_int_equal(keel_chan_try_send(chan, &in),
+                                 in - out < capacity ? KEEL_CHAN_DONE : KEEL_CHAN_WOULD_BLOCK);
+                in += in - out < capacity;
+                break;
+            case 1:
+                assert_int_equal(keel_chan_try_recv(chan, items),
+                                 in > out ? KEEL_CHAN_DONE : KEEL_CHAN_WOULD_BLOCK);
+                assert_int_equal(items[0], in > out ? out : 0);
+                out += in > out;
+                break;
+            case 2:
+                want = want < capacity - (in - out) ? want : capacity - (in - out);
+                for (uint64_t i = 0; i < want; i++)
+                    items[i] = in++;
+                assert_ok(keel_chan_send_many(NULL, chan, items, (size_t)want, NULL));
+                break;
+            default:
+                if (in == out || want == 0)
+                    break;
+                assert_ok(keel_chan_recv_many(NULL, chan, items, (size_t)want, &count));
+                assert_int_equal(count, want < in - out ? want : in - out);
+                for (size_t i = 0; i < count; i++)
+                    assert_int_equal(items[i], out++);
+            }
+            assert_int_equal(keel_chan_len(chan), in - out);
+        }
+        keel_chan_free(chan);
+    }
+}
+
+/* ---- Several ---- */
+
+typedef struct job {
+    keel_chan *chan;
+    keel_ctx *ctx;
+    int item; /* sent, or received */
+    int last; /* of a sequence from `item` on */
+    size_t batch;
+    size_t count;
+    int64_t sum;
+    keel_err *err;
+} job;
+
+static keel_err *send_one(keel_ctx *ctx, void *arg)
+{
+    job *j = arg;
+
+    (void)ctx;
+    j->err = keel_chan_send(j->ctx, j->chan, &j->item);
+    return NULL;
+}
+
+static keel_err *receive_one(keel_ctx *ctx, void *arg)
+{
+    job *j = arg;
+
+    (void)ctx;
+    j->err = keel_chan_recv(j->ctx, j->chan, &j->item);
+    return NULL;
+}
+
+static keel_err *send_sequence(keel_ctx *ctx, void *arg)
+{
+    job *j = arg;
+
+    (void)ctx;
+    for (int item = j->item; item <= j->last; item++)
+        must_ok(keel_chan_send(NULL, j->chan, &item));
+    return NULL;
+}
+
+CREW_TEST(items_come_in_order_at_every_capacity)
+{
+    static const size_t capacities[] = { 0, 1, 2, 3, 7, 64 };
+
+    (void)arg;
+    for (size_t i = 0; i < sizeof capacities / sizeof capacities[0]; i++) {
+        keel_chan *chan = new_chan(sizeof(int), capacities[i]);
+        crew c;
+        crew_open(&c, ctx);
+        crew_go(&c, send_sequence, &(job){ .chan = chan, .item = 1, .last = 500 });
+        for (int want = 1, got; want <= 500; want++) {
+            must_ok(keel_chan_recv(NULL, chan, &got));
+            must(got == want);
+        }
+        crew_join(&c);
+        keel_chan_free(chan);
+    }
+    return NULL;
+}
+
+CREW_TEST(senders_wait_their_turn)
+{
+    (void)arg;
+    for (int capacity = 0; capacity <= 2; capacity++) {
+        keel_chan *chan = new_chan(sizeof(int), (size_t)capacity);
+        job jobs[3];
+        crew c;
+        crew_open(&c, ctx);
+        for (int i = 0; i < capacity; i++)
+            must_ok(keel_chan_send(NULL, chan, &i));
+        for (int i = 0; i < 3; i++) {
+            jobs[i] = (job){ .chan = chan, .item = capacity + i };
+            crew_go(&c, send_one, &jobs[i]);
+            until_senders(chan, (size_t)i + 1);
+        }
+        must(keel_chan_try_send(chan, &(int){ 99 }) == KEEL_CHAN_WOULD_BLOCK);
+        for (int i = 0, got; i < capacity + 3; i++) {
+            must_ok(keel_chan_recv(NULL, chan, &got));
+            must(got == i);
+            must(keel_chan_len(chan) == (size_t)(i < 3 ? capacity : capacity + 2 - i));
+        }
+        crew_join(&c);
+        for (int i = 0; i < 3; i++)
+            must_ok(jobs[i].err);
+        keel_chan_free(chan);
+    }
+    return NULL;
+}
+
+CREW_TEST(receivers_wait_their_turn)
+{
+    (void)arg;
+    for (size_t capacity = 0; capacity <= 2; capacity++) {
+        keel_chan *chan = new_chan(sizeof(int), capacity);
+        job jobs[4];
+        crew c;
+        crew_open(&c, ctx);
+        for (size_t i = 0; i < 4; i++) {
+            jobs[i] = (job){ .chan = chan };
+            crew_go(&c, receive_one, &jobs[i]);
+            until_receivers(chan, i + 1);
+        }
+        must(keel_chan_try_send(chan, &(int){ 10 }) == KEEL_CHAN_DONE);
+        must_ok(keel_chan_send(NULL, chan, &(int){ 11 }));
+        must_ok(keel_chan_send_many(NULL, chan, (int[]){ 12, 13 }, 2, NULL));
+        crew_join(&c);
+        for (int i = 0; i < 4; i++) {
+            must_ok(jobs[i].err);
+            must(jobs[i].item == 10 + i);
+        }
+        must(keel_chan_len(chan) == 0);
+        keel_chan_free(chan);
+    }
+    return NULL;
+}
+
+CREW_TEST(closing_wakes_all_receivers)
+{
+    keel_chan *chan = new_chan(sizeof(int), 1);
+    job jobs[5];
+    crew c;
+
+    (void)arg;
+    crew_open(&c, ctx);
+    for (size_t i = 0; i < 5; i++) {
+        jobs[i] = (job){ .chan = chan, .item = 77 };
+        crew_go(&c, receive_one, &jobs[i]);
+    }
+    until_receivers(chan, 5);
+    keel_chan_close(chan);
+    crew_join(&c);
+    for (size_t i = 0; i < 5; i++) {
+        must_err(jobs[i].err, KEEL_ERR_CLOSED);
+        must(jobs[i].item == 0);
+    }
+    keel_chan_free(chan);
+    return NULL;
+}
+
+CREW_TEST(closing_tells_all_senders_that_nothing_was_delivered)
+{
+    keel_chan *chan = new_chan(sizeof(int), 1);
+    job jobs[5];
+    crew c;
+    int got;
+
+    (void)arg;
+    crew_open(&c, ctx);
+    must_ok(keel_chan_send(NULL, chan, &(int){ 1 }));
+    for (size_t i = 0; i < 5; i++) {
+        jobs[i] = (job){ .chan = chan, .item = 77 };
+        crew_go(&c, send_one, &jobs[i]);
+    }
+    until_senders(chan, 5);
+    keel_chan_close(chan);
+    crew_join(&c);
+    for (size_t i = 0; i < 5; i++)
+        must_err(jobs[i].err, KEEL_ERR_CLOSED);
+    must_ok(keel_chan_recv(NULL, chan, &got));
+    must(got == 1);
+    must_err(keel_chan_recv(NULL, chan, &got), KEEL_ERR_CLOSED);
+    keel_chan_free(chan);
+    return NULL;
+}
+
+CREW_TEST(a_wait_ends_with_its_context_and_leaves_no_trace)
+{
+    keel_chan *chan = new_chan(sizeof(int), 1);
+    keel_ctx *ends = keel_ctx_with_cancel(ctx);
+    job receiver = { .chan = chan, .ctx = ends, .item = 77 };
+    job sender = { .chan = chan, .ctx = ends, .item = 88 };
+    crew c;
+    int got;
+
+    (void)arg;
+    crew_open(&c, ctx);
+    crew_go(&c, receive_one, &receiver);
+    until_receivers(chan, 1);
+    keel_ctx_cancel(ends);
+    crew_join(&c);
+    must_err(receiver.err, KEEL_ERR_CANCELLED);
+    must(receiver.item == 0);
+    must(crew_waiting(&chan->lock, &chan->receivers) == 0);
+    keel_ctx_free(ends);
+
+    must_ok(keel_chan_send(NULL, chan, &(int){ 1 })); /* into the ring, not to a ghost */
+    sender.ctx = ends = keel_ctx_with_cancel(ctx);
+    crew_open(&c, ctx);
+    crew_go(&c, send_one, &sender);
+    until_senders(chan, 1);
+    keel_ctx_cancel(ends);
+    crew_join(&c);
+    must_err(sender.err, KEEL_ERR_CANCELLED);
+    must(crew_waiting(&chan->lock, &chan->senders) == 0);
+    must_ok(keel_chan_recv(NULL, chan, &got));
+    must(got == 1);
+    must(keel_chan_try_recv(chan, &got) == KEEL_CHAN_WOULD_BLOCK);
+    keel_ctx_free(ends);
+    keel_chan_free(chan);
+    return NULL;
+}
+
+CREW_TEST(a_wait_ends_at_its_deadline)
+{
+    keel_chan *chan = new_chan(sizeof(int), 0);
+    keel_ctx *ends = keel_ctx_with_timeout(ctx, KEEL_MS(1));
+    int got = 5;
+
+    (void)arg;
+    must_err(keel_chan_recv(ends, chan, &got), KEEL_ERR_DEADLINE);
+    must(got == 0);
+    keel_ctx_free(ends);
+    ends = keel_ctx_with_timeout(ctx, KEEL_MS(1));
+    must_err(keel_chan_send(ends, chan, &got), KEEL_ERR_DEADLINE);
+    keel_ctx_free(ends);
+    keel_chan_free(chan);
+    return NULL;
+}
+
+/* ---- Batches among several ---- */
+
+static keel_err *send_batch(keel_ctx *ctx, void *arg)
+{
+    job *j = arg;
+    int items[64];
+
+    (void)ctx;
+    for (size_t i = 0; i < j->batch; i++)
+        items[i] = j->item + (int)i;
+    j->err = keel_chan_send_many(j->ctx, j->chan, items, j->batch, &j->count);
+    return NULL;
+}
+
+static keel_err *receive_batch(keel_ctx *ctx, void *arg)
+{
+    job *j = arg;
+    int items[64];
+
+    (void)ctx;
+    j->err = keel_chan_recv_many(j->ctx, j->chan, items, j->batch, &j->count);
+    for (size_t i = 0; i < j->count; i++) {
+        must(items[i] == items[0] + (int)i);
+        j->sum += items[i];
+    }
+    return NULL;
+}
+
+CREW_TEST(batches_come_whole_and_in_order)
+{
+    static const size_t capacities[] = { 0, 1, 5, 100 };
+
+    (void)arg;
+    for (size_t i = 0; i < sizeof capacities / sizeof capacities[0]; i++) {
+        keel_chan *chan = new_chan(sizeof(int), capacities[i]);
+        job sender = { .chan = chan, .item = 0, .batch = 64 };
+        int items[7], want = 0;
+        size_t count;
+        crew c;
+        crew_open(&c, ctx);
+        crew_go(&c, send_batch, &sender);
+        while (want < 64) {
+            must_ok(keel_chan_recv_many(NULL, chan, items, 7, &count));
+            must(count >= 1 && count <= 7);
+            for (size_t k = 0; k < count; k++)
+                must(items[k] == want++);
+        }
+        crew_join(&c);
+        must_ok(sender.err);
+        must(sender.count == 64);
+        keel_chan_free(chan);
+    }
+    return NULL;
+}
+
+CREW_TEST(a_batch_goes_to_all_who_wait_and_then_into_the_ring)
+{
+    keel_chan *chan = new_chan(sizeof(int), 2);
+    job many = { .chan = chan, .batch = 3 };
+    job one = { .chan = chan };
+    job rest = { .chan = chan, .batch = 64 };
+    size_t count = 0;
+    int items[8];
+    crew c;
+
+    (void)arg;
+    crew_open(&c, ctx);
+    crew_go(&c, receive_batch, &many);
+    until_receivers(chan, 1);
+    crew_go(&c, receive_one, &one);
+    until_receivers(chan, 2);
+    must_ok(keel_chan_send_many(NULL, chan, (int[]){ 0, 1, 2, 3, 4, 5 }, 6, &count));
+    must(count == 6);
+    must(keel_chan_len(chan) == 2);
+    crew_join(&c);
+    must(many.count == 3 && many.sum == 3);
+    must(one.item == 3);
+
+    /* and one call takes the ring, and what a sender has beyond it */
+    rest.item = 6;
+    rest.batch = 4;
+    crew_open(&c, ctx);
+    crew_go(&c, send_batch, &rest);
+    until_senders(chan, 1);
+    must_ok(keel_chan_recv_many(NULL, chan, items, 5, &count));
+    must(count == 5 && items[0] == 4 && items[4] == 8);
+    must_ok(keel_chan_recv(NULL, chan, items));
+    must(items[0] == 9);
+    crew_join(&c);
+    must_ok(rest.err);
+    must(rest.count == 4);
+    keel_chan_free(chan);
+    return NULL;
+}
+
+CREW_TEST(a_batch_that_is_cut_short_tells_how_far_it_came)
+{
+    keel_chan *chan = new_chan(sizeof(int), 2);
+    keel_ctx *ends = keel_ctx_with_cancel(ctx);
+    job sender = { .chan = chan, .ctx = ends, .item = 1, .batch = 10 };
+    crew c;
+    int got;
+
+    (void)arg;
+    crew_open(&c, ctx);
+    crew_go(&c, send_batch, &sender);
+    until_senders(chan, 1);
+    must_ok(keel_chan_recv(NULL, chan, &got));
+    until_senders(chan, 1);
+    keel_ctx_cancel(ends);
+    crew_join(&c);
+    must_err(sender.err, KEEL_ERR_CANCELLED);
+    must(sender.count == 3);
+    must(keel_chan_len(chan) == 2);
+
+    crew_open(&c, ctx);
+    sender.ctx = NULL;
+    sender.count = 99;
+    crew_go(&c, send_batch, &sender);
+    until_senders(chan, 1);
+    must_ok(keel_chan_recv(NULL, chan, &got));
+    must_ok(keel_chan_recv(NULL, chan, &got));
+    until_senders(chan, 1);
+    keel_chan_close(chan);
+    crew_join(&c);
+    must_err(sender.err, KEEL_ERR_CLOSED);
+    must(sender.count == keel_chan_len(chan));
+    keel_ctx_free(ends);
+    keel_chan_free(chan);
+    return NULL;
+}
+
+/* ---- Many at once ---- */
+
+enum { SENDERS = 4, RECEIVERS = 4, EACH = 400 };
+
+/* Each sender's items are its number in the thousands and a count: the receiver sees the order. */
+static keel_err *send_own(keel_ctx *ctx, void *arg)
+{
+    job *j = arg;
+
+    (void)ctx;
+    for (int i = 0; i < EACH;) {
+        int items[3] = { j->item * 1000 + i, j->item * 1000 + i + 1, j->item * 1000 + i + 2 };
+        size_t count = EACH - i >= 3 && i % 7 == 0 ? 3 : 1;
+        if (count == 1)
+            must_ok(keel_chan_send(NULL, j->chan, items));
+        else
+            must_ok(keel_chan_send_many(NULL, j->chan, items, count, NULL));
+        i += (int)count;
+    }
+    return NULL;
+}
+
+static keel_err *receive_all(keel_ctx *ctx, void *arg)
+{
+    job *j = arg;
+    int last[SENDERS], items[5];
+
+    (void)ctx;
+    memset(last, -1, sizeof last);
+    for (;;) {
+        size_t count = 1;
+        keel_err *err = j->count % 5 == 0 ? keel_chan_recv_many(NULL, j->chan, items, 5, &count)
+                                          : keel_chan_recv(NULL, j->chan, items);
+        if (err != NULL) {
+            must_err(err, KEEL_ERR_CLOSED);
+            return NULL;
+        }
+        for (size_t i = 0; i < count; i++) {
+            must(items[i] % 1000 > last[items[i] / 1000]);
+            last[items[i] / 1000] = items[i] % 1000;
+            j->sum += items[i];
+        }
+        j->count += count;
+    }
+}
+
+CREW_TEST(each_item_arrives_once_and_in_its_senders_order)
+{
+    static const size_t capacities[] = { 0, 1, 8 };
+
+    (void)arg;
+    for (size_t k = 0; k < sizeof capacities / sizeof capacities[0]; k++) {
+        keel_chan *chan = new_chan(sizeof(int), capacities[k]);
+        job senders[SENDERS], receivers[RECEIVERS];
+        int64_t sum = 0, want = 0;
+        size_t count = 0;
+        crew in, out;
+        crew_open(&in, ctx);
+        crew_open(&out, ctx);
+        for (int i = 0; i < RECEIVERS; i++) {
+            receivers[i] = (job){ .chan = chan };
+            crew_go(&out, receive_all, &receivers[i]);
+        }
+        for (int i = 0; i < SENDERS; i++) {
+            senders[i] = (job){ .chan = chan, .item = i };
+            crew_go(&in, send_own, &senders[i]);
+            want += (int64_t)i * 1000 * EACH + (int64_t)EACH * (EACH - 1) / 2;
+        }
+        crew_join(&in);
+        keel_chan_close(chan);
+        crew_join(&out);
+        for (int i = 0; i < RECEIVERS; i++) {
+            sum += receivers[i].sum;
+            count += receivers[i].count;
+        }
+        must(count == SENDERS * EACH);
+        must(sum == want);
+        keel_chan_free(chan);
+    }
+    return NULL;
+}
+
+/* One round: a sender and a receiver meet, while both contexts are being cancelled. */
+static keel_err *cancel_one(keel_ctx *ctx, void *arg)
+{
+    job *j = arg;
+
+    (void)ctx;
+    for (size_t i = 0; i < j->batch; i++)
+        keel_yield();
+    keel_ctx_cancel(j->ctx);
+    return NULL;
+}
+
+CREW_TEST(a_cancelled_item_is_either_delivered_or_returned)
+{
+    size_t delivered = 0;
+
+    (void)arg;
+    for (size_t round = 0; round < 300; round++) {
+        keel_chan *chan = new_chan(sizeof(int), round % 3);
+        job sender = {
+            .chan = chan, .ctx = keel_ctx_with_cancel(ctx), .item = 5, .batch = round % 7
+        };
+        job receiver = { .chan = chan, .ctx = keel_ctx_with_cancel(ctx), .batch = round % 5 };
+        crew c;
+        crew_open(&c, ctx);
+        crew_go(&c, send_one, &sender);
+        crew_go(&c, receive_one, &receiver);
+        crew_go(&c, cancel_one, &sender);
+        crew_go(&c, cancel_one, &receiver);
+        crew_join(&c);
+
+        size_t held = keel_chan_len(chan);
+        must((sender.err == NULL) == ((receiver.err == NULL) + held == 1));
+        must((receiver.err == NULL) == (receiver.item == 5));
+        must(sender.err == NULL || sender.err == KEEL_ERR_CANCELLED);
+        must(receiver.err == NULL || receiver.err == KEEL_ERR_CANCELLED);
+        delivered += receiver.err == NULL;
+        keel_ctx_free(sender.ctx);
+        keel_ctx_free(receiver.ctx);
+        keel_chan_free(chan);
+    }
+    print_message("    %zu of 300 were delivered\n", delivered);
+    return NULL;
+}
+
+CREW_TEST(closing_and_sending_agree_on_what_was_sent)
+{
+    (void)arg;
+    for (size_t round = 0; round < 200; round++) {
+        keel_chan *chan = new_chan(sizeof(int), round % 4);
+        job sender = { .chan = chan, .item = 1, .batch = 20 };
+        job receiver = { .chan = chan, .count = 1 };
+        crew c;
+        crew_open(&c, ctx);
+        crew_go(&c, send_batch, &sender);
+        crew_go(&c, receive_all, &receiver);
+        for (size_t i = 0; i < round % 9; i++)
+            keel_yield();
+        keel_chan_close(chan);
+        crew_join(&c);
+        must(sender.err == NULL || sender.err == KEEL_ERR_CLOSED);
+        must(receiver.count - 1 == sender.count);
+        keel_chan_free(chan);
+    }
+    return NULL;
+}
+
+/* ---- Misuse ---- */
+
+static void close_twice(void *arg)
+{
+    keel_chan *chan = new_chan(24, 3);
+
+    (void)arg;
+    keel_chan_close(chan);
+    keel_chan_close(chan);
+}
+
+static void free_while_waited_on(void *arg)
+{
+    keel_chan *chan = new_chan(24, 3);
+    crew c;
+
+    (void)arg;
+    crew_open(&c, NULL);
+    crew_go(&c, receive_one, &(job){ .chan = chan });
+    until_receivers(chan, 1);
+    keel_chan_free(chan);
+}
+
+static void send_to_null(void *arg)
+{
+    (void)arg;
+    keel_err_free(keel_chan_send(NULL, NULL, "x"));
+}
+
+static void receive_from_null(void *arg)
+{
+    char item;
+
+    (void)arg;
+    keel_err_free(keel_chan_recv(NULL, NULL, &item));
+}
+
+static void receive_to_null(void *arg)
+{
+    (void)arg;
+    keel_err_free(keel_chan_recv(NULL, new_chan(1, 0), NULL));
+}
+
+static void close_null(void *arg)
+{
+    (void)arg;
+    keel_chan_close(NULL);
+}
+
+static void misuse_aborts_and_names_the_channel(void **state)
+{
+    (void)state;
+    support_assert_aborts(close_twice, NULL, "items of 24 bytes, capacity 3) is closed already");
+    support_assert_aborts(free_while_waited_on, NULL, "somebody waits on channel");
+    support_assert_aborts(send_to_null, NULL, "keel_chan_send: the channel is NULL");
+    support_assert_aborts(receive_from_null, NULL, "keel_chan_recv: the channel is NULL");
+    support_assert_aborts(receive_to_null, NULL, "keel_chan_recv: no place for the item");
+    support_assert_aborts(close_null, NULL, "keel_chan_close: the channel is NULL");
+}
+
+int main(void)
+{
+    support_mem_install();
+    const struct CMUnitTest tests[] = {
+        support_test(closing_lets_receivers_drain),
+        support_test(sizes_that_make_no_sense_are_refused),
+        support_test(try_tells_done_full_empty_and_closed),
+        support_test(without_capacity_nothing_is_held),
+        support_test(items_of_every_size_arrive_whole),
+        support_test(next_ends_with_the_channel_and_with_the_context),
+        support_test(a_context_that_has_ended_touches_nothing),
+        support_test(batches_move_what_fits),
+        support_test(what_is_left_is_freed_in_order),
+        support_test(a_channel_that_cannot_be_made_is_an_error),
+        support_test(random_calls_agree_with_a_model),
+        support_test(items_come_in_order_at_every_capacity),
+        support_test(senders_wait_their_turn),
+        support_test(receivers_wait_their_turn),
+        support_test(closing_wakes_all_receivers),
+        support_test(closing_tells_all_senders_that_nothing_was_delivered),
+        support_test(a_wait_ends_with_its_context_and_leaves_no_trace),
+        support_test(a_wait_ends_at_its_deadline),
+        support_test(batches_come_whole_and_in_order),
+        support_test(a_batch_goes_to_all_who_wait_and_then_into_the_ring),
+        support_test(a_batch_that_is_cut_short_tells_how_far_it_came),
+        support_test(each_item_arrives_once_and_in_its_senders_order),
+        support_test(a_cancelled_item_is_either_delivered_or_returned),
+        support_test(closing_and_sending_agree_on_what_was_sent),
+        support_test(misuse_aborts_and_names_the_channel),
+    };
+    return cmocka_run_group_tests_name("chan", tests, NULL, NULL);
+}

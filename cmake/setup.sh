@@ -7,7 +7,7 @@ export LC_ALL
 
 packages_build='gcc libc6-dev cmake ninja-build pkg-config libuv1-dev'
 packages_examples='libjansson-dev'
-packages_tests='libcmocka-dev libjansson-dev g++'
+packages_tests='libcmocka-dev g++'
 packages_sanitizers='clang libclang-rt-dev llvm'
 
 jobs=$(nproc 2>/dev/null || getconf _NPROCESSORS_ONLN)
@@ -34,8 +34,8 @@ need_packages() {
     fi
     missing=
     for package in "$@"; do
-        case $(dpkg-query -W -f '${db:Status-Status} ' "$package" 2>/dev/null || true) in
-        *installed*) ;;
+        case " $(dpkg-query -W -f '${db:Status-Status} ' "$package" 2>/dev/null || true)" in
+        *' installed '*) ;;
         *) missing="$missing $package" ;;
         esac
     done

@@ -263,15 +263,15 @@ static keel_err *run(keel_ctx *parent, void *arg)
     return err;
 }
 
-/* Links there lead to other files there, which would count twice. */
-static bool is_link(const char *path)
+/* A link is not: those in LICENSES lead to other files there, which would count twice. */
+static bool is_regular(const char *path)
 {
     struct stat st;
-    return lstat(path, &st) == 0 && S_ISLNK(st.st_mode);
+    return lstat(path, &st) == 0 && S_ISREG(st.st_mode);
 }
 
-/* Runs the pipeline over the files named. Returns the exit status. */
-static int count_paths(pipeline *p, char **paths, size_t count, bool follow_links)
+/* Runs the pipeline over these files. Returns the exit status. */
+static int count_paths(pipeline *p, char **paths, size_t count, bool only_regular)
 {
     p->sources = keel_mem_calloc(count, sizeof *p->sources);
     if (p->sources == NULL) {
@@ -279,7 +279,7 @@ static int count_paths(pipeline *p, char **paths, size_t count, bool follow_link
         return 1;
     }
     for (size_t i = 0; i < count; i++)
-        if (follow_links || !is_link(paths[i]))
+        if (!only_regular || is_regular(paths[i]))
             p->sources[p->count++].path = paths[i];
     int status = keel_main(run, p);
     keel_mem_free(p->sources);
@@ -325,13 +325,13 @@ int main(int argc, char **argv)
     if (!parse_options(&p, argc, argv))
         return 2;
     if (optind < argc)
-        return count_paths(&p, argv + optind, (size_t)(argc - optind), true);
+        return count_paths(&p, argv + optind, (size_t)(argc - optind), false);
 
     if (glob(LICENSES "/*", 0, NULL, &licenses) != 0) {
         fprintf(stderr, "data_pipeline: no files in " LICENSES ": name some\n");
         return 1;
     }
-    int status = count_paths(&p, licenses.gl_pathv, licenses.gl_pathc, false);
+    int status = count_paths(&p, licenses.gl_pathv, licenses.gl_pathc, true);
     globfree(&licenses);
     return status;
 }

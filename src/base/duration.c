@@ -96,10 +96,11 @@ static void fraction(const char **at, uint64_t *value, double *scale)
     *value = 0;
     *scale = 1;
     for (; is_digit(**at); ++*at) {
-        full = full || *value > (MAGNITUDE_MAX - 1) / 10;
+        uint64_t longer = *value * 10 + (uint64_t)(**at - '0');
+        full = full || *value > (MAGNITUDE_MAX - 1) / 10 || longer > MAGNITUDE_MAX;
         if (full)
             continue;
-        *value = *value * 10 + (uint64_t)(**at - '0');
+        *value = longer;
         *scale *= 10;
     }
 }

@@ -12,7 +12,6 @@ typedef struct header {
 } header;
 
 #define ALIVE 0x6B65656C616C6976u
-#define FREED 0x6B65656C66726565u
 
 static keel__asize live;
 static keel__asize made;
@@ -37,8 +36,7 @@ static header *header_of(void *ptr)
     header *head = (header *)ptr - 1;
 
     if (head->mark != ALIVE) {
-        fprintf(stderr, "support_mem: %p is %s\n", ptr,
-                head->mark == FREED ? "freed already" : "no block of this allocator");
+        fprintf(stderr, "support_mem: %p is no block of this allocator\n", ptr);
         abort();
     }
     return head;
@@ -66,7 +64,7 @@ static void count_free(void *self, void *ptr)
     (void)self;
     header *head = header_of(ptr);
     memset(ptr, 0xDD, head->size);
-    head->mark = FREED;
+    head->mark = 0;
     keel__sub(&live, 1);
     free(head);
 }

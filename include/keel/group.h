@@ -45,7 +45,8 @@ typedef struct keel_group_opts {
 /**
  * Makes a group whose context is a child of `ctx`. Never NULL.
  *
- * Errors: from keel_group_wait: KEEL_ERR_NOMEM; KEEL_ERR_NO_RUNTIME if there is none to be found.
+ * Errors: from keel_group_wait: KEEL_ERR_NOMEM; KEEL_ERR_NO_RUNTIME if there is none to be found;
+ *         KEEL_ERR_INVAL for a stack size out of range. The group's context has then ended.
  * Owns:   yours, until keel_group_wait.
  */
 KEEL_NODISCARD keel_group *keel_group_new(keel_ctx *ctx, const keel_group_opts *opts);

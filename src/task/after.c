@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: MIT */
+#include <keel/ctx.h>
+
+#include <keel/mem.h>
+
+#include "base/process.h"
+#include "task/ctx.h"
+#include "task/worker.h"
+
+#define RETRY_NS KEEL_MS(1)
+
+/* While it waits in its context's list (`pending`), the context's lock guards it; then its own. Two
+ * own it: the user, and, once started, the run. */
+struct keel_after {
+    keel__task task;
+    keel__a32 refs;
+    keel_ctx *ctx;
+    keel__link link; /* in ctx->afters */
+    bool pending;    /* guarded by ctx->lock */
+    keel_after_fn fn;
+    void *arg;
+    keel__timer retry;
+    keel__spin lock; /* guards what follows */
+    bool running;    /* has started, and not ended */
+    keel__actor *runner;
+    keel__waitq waiters;
+};
+
+keel_after *keel__after_of(keel__link *link)
+{
+    return keel__container(link, keel_after, link);
+}
+
+static void release(keel_after *after)
+{
+    if (keel__sub(&after->refs, 1) != 1)
+        return;
+    keel__ctx_release(after->ctx);
+    keel_mem_free(after);
+}
+
+static void call(keel_after *after)
+{
+    keel__spin_lock(&after->lock);
+    after->runner = keel__actor_self();
+    keel__spin_unlock(&after->lock);
+
+    after->fn(after->arg);
+
+    keel__spin_lock(&after->lock);
+    after->running = false;
+    after->runner = NULL;
+    keel__waiter *woken = keel__waitq_claim_all(&after->waiters);
+    keel__spin_unlock(&after->lock);
+    keel__unpark_all(woken);
+}
+
+static void run_task(keel__task *task)
+{
+    keel__tsan_acquire(task);
+    call(keel__container(task, keel_after, task));
+}
+
+static void retry(keel__timer *timer)
+{
+    keel__task_requeue(&keel__container(timer, keel_after, retry)->task);
+}
+
+/* Ending a context cannot fail: without a stack, try again soon. */
+static bool fail_task(keel__task *task, keel_err *err)
+{
+    keel_after *after = keel__container(task, keel_after, task);
+
+    keel_err_free(err);
+    after->retry.when_ns = keel_ctx_now(after->ctx) + RETRY_NS;
+    after->retry.fire = retry;
+    keel__worker_arm(task->rt, &after->retry);
+    return false;
+}
+
+static void free_task(keel__task *task)
+{
+    release(keel__container(task, keel_after, task));
+}
+
+/* `pending` has just become false, or never was true, and fn is to run: nobody can stop it now. */
+void keel__after_start(keel_after *after)
+{
+    if (after->ctx->rt == NULL) {
+        call(after);
+        release(after);
+        return;
+    }
+    after->task.rt = after->ctx->rt;
+    after->task.name = "keel_ctx_after";
+    after->task.where = "keel_ctx_after";
+    after->task.stack_bytes = KEEL__STACK_LARGE_BYTES;
+    after->task.run = run_task;
+    after->task.failed = fail_task;
+    after->task.free = free_task;
+    keel__tsan_release(&after->task);
+    keel__task_spawn(&after->task);
+}
+
+keel_err *keel_ctx_after(keel_after **out, keel_ctx *ctx, keel_after_fn fn, void *arg)
+{
+    *out = NULL;
+    if (ctx == NULL || ctx->top == NULL) {
+        keel_err *broken = keel_ctx_err(ctx);
+        return broken != NULL
+                   ? broken
+                   : keel_err_wrap(KEEL_ERR_INVAL, "keel_ctx_after: this context never ends");
+    }
+    keel_after *after = keel_mem_calloc(1, sizeof *after);
+    if (after == NULL)
+        return KEEL_ERR_NOMEM;
+    keel__store_relaxed(&after->refs, 2); /* the user's, and that of the run to come */
+    after->ctx = keel__ctx_retain(ctx);
+    after->fn = fn;
+    after->arg = arg;
+    *out = after;
+
+    keel__spin_lock(&ctx->lock);
+    after->pending = keel__load_relaxed(&ctx->state) == KEEL__CTX_LIVE;
+    after->running = !after->pending;
+    if (after->pending)
+        keel__list_push(&ctx->afters, &after->link);
+    keel__spin_unlock(&ctx->lock);
+    if (!after->pending)
+        keel__after_start(after);
+    return NULL;
+}
+
+void keel__after_claim(keel_after *after)
+{
+    after->pending = false;
+    after->running = true;
+}
+
+bool keel_after_stop(keel_after *after)
+{
+    keel__spin_lock(&after->ctx->lock);
+    bool stopped = after->pending;
+    if (stopped)
+        keel__list_remove(&after->ctx->afters, &after->link);
+    after->pending = false;
+    keel__spin_unlock(&after->ctx->lock);
+    if (stopped)
+        release(after); /* the run's: there will be none; the user's is still there */
+    return stopped;
+}
+
+bool keel_after_stop_and_wait(keel_after *after)
+{
+    if (keel_after_stop(after))
+        return true;
+    keel__wait wait = keel__wait_begin();
+    keel__waiter waiter = { .wait = &wait, .number = KEEL__FIRED_USER };
+
+    keel__spin_lock(&after->lock);
+    bool busy = after->running && after->runner != wait.actor;
+    if (busy)
+        keel__waitq_push(&after->waiters, &waiter);
+    keel__spin_unlock(&after->lock);
+    if (busy)
+        keel__wait_end(&wait, NULL, KEEL__NO_TIMEOUT);
+    return false;
+}
+
+void keel_after_free(keel_after *after)
+{
+    if (after == NULL)
+        return;
+    keel_after_stop_and_wait(after);
+    release(after);
+}

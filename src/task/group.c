@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: MIT */
+#include <keel/group.h>
+
+#include <keel/mem.h>
+
+#include "base/process.h"
+#include "task/ctx.h"
+#include "task/worker.h"
+
+#define LIMIT_DEFAULT ((size_t)1000000)
+
+struct keel_group {
+    keel_err *broken; /* a static group: what keel_group_wait returns */
+    keel_runtime *rt;
+    keel_ctx *ctx;
+    size_t limit;
+    size_t stack_bytes;
+    const char *name;
+    bool collect_all;
+    keel__spin lock;    /* guards what follows */
+    size_t running;
+    keel__waitq places; /* who waits to start a task; handed a place by one that ends */
+    keel__waitq joiner;
+    keel_err *err;
+};
+
+/* What keel_group_new returns when it cannot make one. */
+static keel_group without_memory = { .broken = KEEL_ERR_NOMEM };
+static keel_group without_runtime = { .broken = KEEL_ERR_NO_RUNTIME };
+static keel_group without_sense = { .broken = KEEL_ERR_INVAL };
+
+typedef struct group_task {
+    keel__task task;
+    keel_group *group;
+    keel_task_fn fn;
+    void *arg;
+} group_task;
+
+keel_group *keel_group_new(keel_ctx *ctx, const keel_group_opts *opts_)
+{
+    keel_group_opts opts = opts_ != NULL ? *opts_ : (keel_group_opts){ 0 };
+    keel__worker *self = keel__worker_self();
+    keel_runtime *rt = opts.runtime;
+
+    if (rt == NULL)
+        rt = keel__ctx_runtime(ctx);
+    if (rt == NULL && self != NULL)
+        rt = self->rt;
+    if (rt == NULL)
+        return &without_runtime;
+    if (opts.stack_bytes != 0 &&
+        (opts.stack_bytes < KEEL__STACK_MIN_BYTES || opts.stack_bytes > KEEL__STACK_MAX_BYTES))
+        return &without_sense;
+
+    keel_group *group = keel_mem_calloc(1, sizeof *group);
+    if (group == NULL)
+        return &without_memory;
+    group->ctx = keel__ctx_child(ctx, rt, rt->clock);
+    if (group->ctx == NULL) {
+        keel_mem_free(group);
+        return &without_memory;
+    }
+    group->rt = rt;
+    group->limit = opts.limit != 0 ? opts.limit : LIMIT_DEFAULT;
+    group->stack_bytes = opts.stack_bytes;
+    group->name = opts.name;
+    group->collect_all = opts.collect_all;
+    return group;
+}
+
+keel_ctx *keel_group_ctx(keel_group *group)
+{
+    return group->broken == NULL ? group->ctx : keel__ctx_broken(group->broken);
+}
+
+void keel_group_cancel(keel_group *group)
+{
+    if (group->broken == NULL)
+        keel_ctx_cancel(group->ctx);
+}
+
+/* Keeps the error of a task, if it is to be kept. Takes it. */
+static void record(keel_group *group, keel_err *err)
+{
+    bool first = false;
+
+    if (err == NULL)
+        return;
+    keel__spin_lock(&group->lock);
+    keel_err *kept = group->err;
+    if (kept == NULL) {
+        group->err = err;
+        first = true;
+    } else if (group->collect_all) {
+        group->err = NULL; /* out of the lock's way while memory is allocated */
+    }
+    keel__spin_unlock(&group->lock);
+
+    if (first && !group->collect_all)
+        keel_ctx_cancel_cause(group->ctx, keel_err_retain(err));
+    else if (!first && group->collect_all)
+        record(group, keel_err_join(kept, err));
+    else if (!first)
+        keel_err_free(err);
+}
+
+/* A place has become free. The group may be gone when this returns. */
+static void leave(keel_group *group)
+{
+    keel__waiter *woken;
+
+    keel__spin_lock(&group->lock);
+    woken = keel__waitq_claim(&group->places); /* who gets the place: `running` stays */
+    if (woken == NULL && --group->running == 0)
+        woken = keel__waitq_claim(&group->joiner);
+    keel__spin_unlock(&group->lock);
+    if (woken != NULL)
+        keel__unpark(woken->wait->actor);
+}
+
+static void run_task(keel__task *task_)
+{
+    group_task *task = keel__container(task_, group_task, task);
+
+    keel__tsan_acquire(task_);
+    record(task->group, task->fn(task->group->ctx, task->arg));
+    leave(task->group);
+}
+
+static bool fail_task(keel__task *task_, keel_err *err)
+{
+    group_task *task = keel__container(task_, group_task, task);
+
+    record(task->group,
+           keel_err_wrap(err, "start of task '%s' (%s)", task->task.name, task->task.where));
+    leave(task->group);
+    return true;
+}
+
+static void free_task(keel__task *task)
+{
+    keel_mem_free(keel__container(task, group_task, task));
+}
+
+/* Starts a task in a place that the caller has taken. */
+static bool start(keel_group *group, keel_task_fn fn, void *arg, const char *name, const char *where)
+{
+    group_task *task = keel_mem_calloc(1, sizeof *task);
+
+    if (task == NULL) {
+        record(group, KEEL_ERR_NOMEM);
+        leave(group);
+        return false;
+    }
+    task->group = group;
+    task->fn = fn;
+    task->arg = arg;
+    task->task.rt = group->rt;
+    task->task.name = group->name != NULL ? group->name : name;
+    task->task.where = where;
+    task->task.stack_bytes = group->stack_bytes;
+    task->task.run = run_task;
+    task->task.failed = fail_task;
+    task->task.free = free_task;
+    keel__tsan_release(&task->task);
+    keel__task_spawn(&task->task);
+    return true;
+}
+
+void keel_group_go_at(keel_group *group, keel_task_fn fn, void *arg, const char *name,
+                      const char *where)
+{
+    if (group->broken != NULL)
+        return;
+    keel__wait wait = keel__wait_begin();
+    keel__waiter waiter = { .wait = &wait, .number = KEEL__FIRED_USER };
+
+    keel__spin_lock(&group->lock);
+    bool full = group->running >= group->limit;
+    if (full)
+        keel__waitq_push(&group->places, &waiter);
+    else
+        group->running++;
+    keel__spin_unlock(&group->lock);
+    if (full)
+        keel__wait_end(&wait, NULL, KEEL__NO_TIMEOUT);
+    start(group, fn, arg, name, where);
+}
+
+bool keel_group_try_go_at(keel_group *group, keel_task_fn fn, void *arg, const char *name,
+                          const char *where)
+{
+    if (group->broken != NULL)
+        return false;
+    keel__spin_lock(&group->lock);
+    bool full = group->running >= group->limit;
+    if (!full)
+        group->running++;
+    keel__spin_unlock(&group->lock);
+    return !full && start(group, fn, arg, name, where);
+}
+
+keel_err *keel_group_wait(keel_group *group)
+{
+    if (group == NULL)
+        return NULL;
+    if (group->broken != NULL)
+        return group->broken;
+    keel__wait wait = keel__wait_begin();
+    keel__waiter waiter = { .wait = &wait, .number = KEEL__FIRED_USER };
+
+    keel__spin_lock(&group->lock);
+    bool busy = group->running > 0;
+    if (busy)
+        keel__waitq_push(&group->joiner, &waiter);
+    keel__spin_unlock(&group->lock);
+    if (busy)
+        keel__wait_end(&wait, NULL, KEEL__NO_TIMEOUT);
+
+    keel_err *err = group->err;
+    keel_ctx_free(group->ctx);
+    keel_mem_free(group);
+    return err;
+}

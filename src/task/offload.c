@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: MIT */
+#include "task/offload.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+
+#include <keel/mem.h>
+#include <keel/task.h>
+
+#include "base/process.h"
+#include "task/worker.h"
+
+/* One call. On the stack of the task that waits for it, or on the heap if it may be abandoned. */
+typedef struct job {
+    keel__link link; /* in offload->jobs, until it begins */
+    keel_offload_fn fn;
+    void *arg;
+    void (*arg_free)(void *arg);
+    /* guarded by offload->lock: */
+    bool begun, done;
+    bool abandoned; /* nobody waits: the thread frees it */
+    keel_err *err;
+    keel__waitq waiter;
+} job;
+
+keel_err *keel__thread_start(pthread_t *thread, void *(*run)(void *arg), void *arg)
+{
+    sigset_t pipe_signal, before;
+
+    sigemptyset(&pipe_signal);
+    sigaddset(&pipe_signal, SIGPIPE);
+    pthread_sigmask(SIG_BLOCK, &pipe_signal, &before); /* inherited by the new thread */
+    int code = pthread_create(thread, NULL, run, arg);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (code != 0)
+        return keel_err_wrap(KEEL_ERR_LIMIT,
+                             "pthread_create: %s: hit RLIMIT_NPROC (ulimit -u), kernel.threads-max, "
+                             "the cgroup's pids.max or the memory for a stack",
+                             strerror(code));
+    return NULL;
+}
+
+keel_err *keel__offload_init(keel__offload *offload, unsigned max)
+{
+    offload->threads = keel_mem_alloc(max * sizeof *offload->threads);
+    if (offload->threads == NULL)
+        return KEEL_ERR_NOMEM;
+    offload->max = max;
+    return NULL;
+}
+
+void keel__offload_deinit(keel__offload *offload)
+{
+    keel__spin_lock(&offload->lock);
+    offload->stopping = true;
+    keel__waiter *idle = keel__waitq_claim_all(&offload->idle);
+    keel__spin_unlock(&offload->lock);
+    keel__unpark_all(idle);
+    for (unsigned i = 0; i < offload->made; i++)
+        pthread_join(offload->threads[i], NULL);
+    keel_mem_free(offload->threads);
+}
+
+/* ---- The threads ---- */
+
+static void free_job(job *call)
+{
+    if (call->arg_free != NULL)
+        call->arg_free(call->arg);
+    keel_mem_free(call);
+}
+
+static void perform(keel__offload *offload, job *call)
+{
+    keel_err *err = call->fn(call->arg);
+
+    keel__spin_lock(&offload->lock);
+    call->err = err;
+    call->done = true;
+    bool abandoned = call->abandoned;
+    keel__waiter *woken = keel__waitq_claim(&call->waiter);
+    keel__spin_unlock(&offload->lock);
+    if (woken != NULL)
+        keel__unpark(woken->wait->actor);
+    if (abandoned) {
+        keel_err_free(err); /* nobody is left who could want it */
+        free_job(call);
+    }
+}
+
+/* The next job; NULL when the runtime stops and there is none. */
+static job *next_job(keel__offload *offload)
+{
+    for (;;) {
+        keel__wait wait = keel__wait_begin();
+        keel__waiter waiter = { .wait = &wait, .number = KEEL__FIRED_USER };
+
+        keel__spin_lock(&offload->lock);
+        keel__link *link = keel__list_pop(&offload->jobs);
+        job *call = link != NULL ? keel__container(link, job, link) : NULL;
+        if (call != NULL)
+            call->begun = true;
+        bool stopping = offload->stopping;
+        if (call == NULL && !stopping)
+            keel__waitq_push(&offload->idle, &waiter);
+        keel__spin_unlock(&offload->lock);
+        if (call != NULL || stopping)
+            return call;
+        keel__wait_end(&wait, NULL, KEEL__NO_TIMEOUT);
+    }
+}
+
+static void *offload_thread(void *offload)
+{
+    job *call;
+
+    while ((call = next_job(offload)) != NULL)
+        perform(offload, call);
+    return NULL;
+}
+
+/* ---- The callers ---- */
+
+/* Makes one more thread, in a place that was counted for it. */
+static keel_err *add_thread(keel__offload *offload)
+{
+    pthread_t thread;
+    keel_err *err = keel__thread_start(&thread, offload_thread, offload);
+
+    keel__spin_lock(&offload->lock);
+    if (err == NULL)
+        offload->threads[offload->made++] = thread;
+    else
+        offload->count--;
+    keel__spin_unlock(&offload->lock);
+    return err;
+}
+
+/* Takes a job back that has not begun. */
+static bool withdraw(keel__offload *offload, job *call)
+{
+    keel__spin_lock(&offload->lock);
+    bool withdrawn = !call->begun;
+    if (withdrawn)
+        keel__list_remove(&offload->jobs, &call->link);
+    keel__spin_unlock(&offload->lock);
+    return withdrawn;
+}
+
+/* Queues a job and sees to it that a thread will take it. */
+static keel_err *submit(keel__offload *offload, job *call)
+{
+    keel_err *err = NULL;
+
+    keel__spin_lock(&offload->lock);
+    keel__list_push(&offload->jobs, &call->link);
+    keel__waiter *idle = keel__waitq_claim(&offload->idle);
+    bool more = idle == NULL && offload->count < offload->max;
+    if (more)
+        offload->count++;
+    keel__spin_unlock(&offload->lock);
+    if (idle != NULL)
+        keel__unpark(idle->wait->actor);
+    if (more)
+        err = add_thread(offload);
+    if (err == NULL)
+        return NULL;
+
+    /* There are others, who will come to it; or there is none, and nobody will. */
+    keel__spin_lock(&offload->lock);
+    bool hopeless = offload->count == 0;
+    keel__spin_unlock(&offload->lock);
+    if (hopeless && withdraw(offload, call))
+        return keel_err_wrap(err, "keel_offload");
+    keel_err_free(err);
+    return NULL;
+}
+
+/* Waits until the job is done or the context ends; says which. */
+static bool wait_done(keel__offload *offload, job *call, keel_ctx *ctx)
+{
+    keel__wait wait = keel__wait_begin();
+    keel__waiter waiter = { .wait = &wait, .number = KEEL__FIRED_USER };
+
+    keel__spin_lock(&offload->lock);
+    bool done = call->done;
+    if (!done)
+        keel__waitq_push(&call->waiter, &waiter);
+    keel__spin_unlock(&offload->lock);
+    if (done)
+        return true;
+    uint32_t fired = keel__wait_end(&wait, ctx, KEEL__NO_TIMEOUT);
+    if (fired == KEEL__FIRED_USER)
+        return true;
+    keel__spin_lock(&offload->lock);
+    keel__waitq_remove(&call->waiter, &waiter);
+    keel__spin_unlock(&offload->lock);
+    return false;
+}
+
+keel_err *keel_offload(keel_ctx *ctx, keel_offload_fn fn, void *arg)
+{
+    keel__worker *worker = keel__worker_self();
+    keel_err *ended = keel_ctx_err(ctx);
+
+    if (ended != NULL)
+        return ended;
+    if (worker == NULL)
+        return fn(arg);
+
+    keel_runtime *rt = worker->rt;
+    job call = { .fn = fn, .arg = arg };
+    keel__add_seq(&rt->offloads, 1);
+    keel_err *err = submit(&rt->offload, &call);
+    if (err == NULL) {
+        if (wait_done(&rt->offload, &call, ctx)) {
+            err = call.err;
+        } else if (withdraw(&rt->offload, &call)) {
+            err = keel_ctx_err(ctx);
+        } else {
+            wait_done(&rt->offload, &call, NULL);
+            err = call.err;
+        }
+    }
+    keel__sub_seq(&rt->offloads, 1);
+    return err;
+}
+
+keel_err *keel_offload_abandon(keel_ctx *ctx, keel_offload_fn fn, void *arg,
+                               void (*arg_free)(void *arg))
+{
+    keel__worker *worker = keel__worker_self();
+    keel_err *err = keel_ctx_err(ctx);
+    job *call = err == NULL ? keel_mem_calloc(1, sizeof *call) : NULL;
+
+    if (call == NULL || worker == NULL) {
+        if (err == NULL)
+            err = call == NULL ? KEEL_ERR_NOMEM : fn(arg);
+        if (arg_free != NULL)
+            arg_free(arg);
+        keel_mem_free(call);
+        return err;
+    }
+
+    keel_runtime *rt = worker->rt;
+    *call = (job){ .fn = fn, .arg = arg, .arg_free = arg_free };
+    keel__add_seq(&rt->offloads, 1);
+    err = submit(&rt->offload, call);
+    bool abandoned = false;
+    if (err == NULL && !wait_done(&rt->offload, call, ctx)) {
+        err = keel_ctx_err(ctx);
+        if (!withdraw(&rt->offload, call)) {
+            keel__spin_lock(&rt->offload.lock);
+            abandoned = call->abandoned = !call->done; /* too late: it has ended meanwhile */
+            keel__spin_unlock(&rt->offload.lock);
+            if (!abandoned)
+                keel_err_free(call->err);
+        }
+    } else if (err == NULL) {
+        err = call->err;
+    }
+    keel__sub_seq(&rt->offloads, 1);
+    if (!abandoned)
+        free_job(call);
+    return err;
+}

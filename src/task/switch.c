@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: MIT */
+#include "task/switch.h"
+
+#include <pthread.h>
+#include <stdint.h>
+#include <string.h>
+
+/* In the builds for the race detector this file is never instrumented: a switch in the middle of an
+ * instrumented function would unbalance the detector's call stack. */
+
+#if KEEL__ASAN
+#include <sanitizer/asan_interface.h>
+#include <sanitizer/common_interface_defs.h>
+#endif
+
+#if KEEL__TSAN
+void *__tsan_get_current_fiber(void);
+void *__tsan_create_fiber(unsigned flags);
+void __tsan_destroy_fiber(void *fiber);
+void __tsan_switch_to_fiber(void *fiber, unsigned flags);
+/* With the library announcing what orders memory (KEEL_TSAN), the switch itself orders nothing. */
+#ifdef KEEL_TSAN
+enum { TSAN_SWITCH_FLAGS = 1 };
+#else
+enum { TSAN_SWITCH_FLAGS = 0 };
+#endif
+#endif
+
+/* The first thing a fiber does. Never inlined, and the same for both kinds of switch. */
+static void fiber_main(void *fiber_)
+{
+    keel__fiber *fiber = fiber_;
+
+#if KEEL__ASAN
+    __sanitizer_finish_switch_fiber(NULL, NULL, NULL);
+#endif
+    fiber->entry(fiber->arg);
+    __builtin_trap(); /* an entry that returned */
+}
+
+#if KEEL__SWITCH_ASM
+
+void keel__switch_stack(void **save_sp, void *load_sp);
+void keel__switch_enter(void);
+
+/* What keel__switch_stack finds on a stack that never ran. */
+typedef struct first_frame {
+    void *r15, *r14, *r13, *r12, *rbx, *rbp;
+    void *return_address;
+} first_frame;
+
+static void prepare(keel__fiber *fiber)
+{
+    /* keel__switch_enter must find the stack aligned to 16 */
+    uintptr_t top = ((uintptr_t)fiber->stack_low + fiber->stack_bytes - 16) & ~(uintptr_t)15;
+    first_frame *frame = (first_frame *)(top - sizeof *frame);
+
+    memset(frame, 0, sizeof *frame);
+    frame->r12 = fiber;
+    frame->r13 = (void *)(uintptr_t)fiber_main;
+    frame->return_address = (void *)(uintptr_t)keel__switch_enter;
+    fiber->sp = frame;
+}
+
+static void go(keel__fiber *from, keel__fiber *to)
+{
+    keel__switch_stack(&from->sp, to->sp);
+}
+
+#else
+
+/* makecontext passes ints: a pointer in two halves. */
+static void enter(unsigned high, unsigned low)
+{
+    fiber_main((void *)(((uintptr_t)high << 16 << 16) | low));
+}
+
+static void prepare(keel__fiber *fiber)
+{
+    uintptr_t address = (uintptr_t)fiber;
+
+    getcontext(&fiber->context);
+    fiber->context.uc_stack.ss_sp = fiber->stack_low;
+    fiber->context.uc_stack.ss_size = fiber->stack_bytes;
+    fiber->context.uc_link = NULL;
+    makecontext(&fiber->context, (void (*)(void))(uintptr_t)enter, 2,
+                (unsigned)(address >> 16 >> 16), (unsigned)(address & 0xffffffffu));
+}
+
+static void go(keel__fiber *from, keel__fiber *to)
+{
+    swapcontext(&from->context, &to->context);
+}
+
+#endif
+
+void keel__fiber_init_native(keel__fiber *fiber)
+{
+    memset(fiber, 0, sizeof *fiber);
+#if KEEL__ASAN
+    pthread_attr_t attr;
+    if (pthread_getattr_np(pthread_self(), &attr) == 0) {
+        pthread_attr_getstack(&attr, &fiber->stack_low, &fiber->stack_bytes);
+        pthread_attr_destroy(&attr);
+    }
+#endif
+#if KEEL__TSAN
+    fiber->tsan = __tsan_get_current_fiber();
+#endif
+}
+
+void keel__fiber_init(keel__fiber *fiber, void *stack_low, size_t stack_bytes,
+                      void (*entry)(void *arg), void *arg)
+{
+    memset(fiber, 0, sizeof *fiber);
+    fiber->stack_low = stack_low;
+    fiber->stack_bytes = stack_bytes;
+    fiber->entry = entry;
+    fiber->arg = arg;
+#if KEEL__ASAN
+    /* frames of the stack's last user may have been left without being unwound */
+    __asan_unpoison_memory_region(stack_low, stack_bytes);
+#endif
+#if KEEL__TSAN
+    fiber->tsan = __tsan_create_fiber(0);
+#endif
+    prepare(fiber);
+}
+
+void keel__fiber_switch(keel__fiber *from, keel__fiber *to, bool last)
+{
+    (void)last;
+#if KEEL__ASAN
+    __sanitizer_start_switch_fiber(last ? NULL : &from->fake_stack, to->stack_low, to->stack_bytes);
+#endif
+#if KEEL__TSAN
+    __tsan_switch_to_fiber(to->tsan, TSAN_SWITCH_FLAGS);
+#endif
+    go(from, to);
+#if KEEL__ASAN
+    __sanitizer_finish_switch_fiber(from->fake_stack, NULL, NULL);
+#endif
+}
+
+void keel__fiber_deinit(keel__fiber *fiber)
+{
+    (void)fiber;
+#if KEEL__TSAN
+    __tsan_destroy_fiber(fiber->tsan);
+#endif
+}

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef KEEL_SRC_TASK_SWITCH_H
+#define KEEL_SRC_TASK_SWITCH_H
+
+/* Fibers: stacks that a thread can switch between. This is all that is left of them here: what runs
+ * when is the worker's business. The sanitizers are told of every switch. */
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#if defined(__x86_64__) && !defined(KEEL_UCONTEXT)
+#define KEEL__SWITCH_ASM 1
+#else
+#define KEEL__SWITCH_ASM 0
+#include <ucontext.h>
+#endif
+
+#if defined(__SANITIZE_ADDRESS__)
+#define KEEL__ASAN 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define KEEL__ASAN 1
+#endif
+#endif
+#ifndef KEEL__ASAN
+#define KEEL__ASAN 0
+#endif
+
+#if defined(KEEL_TSAN) || defined(KEEL_TSAN_CORE)
+#define KEEL__TSAN 1
+#else
+#define KEEL__TSAN 0
+#endif
+
+typedef struct keel__fiber {
+#if KEEL__SWITCH_ASM
+    void *sp; /* while it does not run: its registers lie there */
+#else
+    ucontext_t context;
+#endif
+    void *stack_low;
+    size_t stack_bytes;
+    void (*entry)(void *arg);
+    void *arg;
+#if KEEL__ASAN
+    void *fake_stack;
+#endif
+#if KEEL__TSAN
+    void *tsan;
+#endif
+} keel__fiber;
+
+/* Makes `fiber` the calling thread's own stack. */
+void keel__fiber_init_native(keel__fiber *fiber);
+
+/* Makes a fiber that runs entry(arg) on that stack; entry never returns. */
+void keel__fiber_init(keel__fiber *fiber, void *stack_low, size_t stack_bytes,
+                      void (*entry)(void *arg), void *arg);
+
+/* Goes on with `to`; returns when somebody switches back to `from`. With `last`, nobody will. */
+void keel__fiber_switch(keel__fiber *from, keel__fiber *to, bool last);
+
+/* Frees what a fiber that runs no more has left with the sanitizers. Not on that fiber. */
+void keel__fiber_deinit(keel__fiber *fiber);
+
+#endif /* KEEL_SRC_TASK_SWITCH_H */

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef KEEL_SRC_TASK_TASK_H
+#define KEEL_SRC_TASK_TASK_H
+
+/* A task inside: whoever starts one embeds a keel__task in an object of its own. */
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include <keel/runtime.h>
+
+#include "base/list.h"
+#include "task/park.h"
+#include "task/stack.h"
+#include "task/switch.h"
+
+typedef struct keel__task keel__task;
+
+struct keel__task {
+    keel__actor actor;
+    keel__link link; /* in a queue of a worker: ready, inbox or fresh */
+    keel__link live; /* in its home's list of live tasks */
+    keel_runtime *rt;
+    struct keel__worker *home;   /* whose list of live tasks it is in */
+    struct keel__worker *worker; /* which runs it; NULL until it starts */
+    keel__stack *stack;          /* from its first run to its end */
+    bool ended;
+    const char *name;  /* what it is, */
+    const char *where; /* and where it was started: `main.c:12` */
+    size_t stack_bytes;
+    void (*run)(keel__task *task); /* the task, on its own stack */
+    /* Instead of run, on the worker's native stack: there is no stack to be had. Takes err. Says
+     * whether that was the end of the task; if not, it has seen to keel__task_requeue. */
+    bool (*failed)(keel__task *task, keel_err *err);
+    /* After either, on the worker's native stack: nothing refers to the task any more. */
+    void (*free)(keel__task *task);
+    keel__fiber fiber;
+};
+
+/* Queues a task whose fields from `name` to `free` are set (`rt` too), for any worker to start. */
+void keel__task_spawn(keel__task *task);
+
+/* The same on one worker, which no other can steal it from. */
+void keel__task_spawn_on(keel__task *task, struct keel__worker *worker);
+
+/* Queues a task again that failed to start. */
+void keel__task_requeue(keel__task *task);
+
+/* Lets a parked task go on. */
+void keel__task_ready(keel__task *task);
+
+/* The task that calls, or NULL on a plain thread and in callbacks on a worker's native stack. */
+keel__task *keel__task_self(void);
+
+/* Parks the calling task until keel__task_ready. */
+void keel__task_park(void);
+
+#endif /* KEEL_SRC_TASK_TASK_H */

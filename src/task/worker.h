@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef KEEL_SRC_TASK_WORKER_H
+#define KEEL_SRC_TASK_WORKER_H
+
+/* Workers, and the runtime they belong to.
+ *
+ * A worker has three queues of tasks. `ready` is its own: started tasks, which stay where they
+ * are. `inbox` takes what others made ready for it. `fresh` holds tasks that have not started: any idle
+ * worker may take half of what has waited there for STEAL_AGE_NS. When all are empty the worker
+ * spins for a moment, then sleeps in its event loop until its next timer.
+ *
+ * Nothing is lost between the last look and the sleep: who queues something does so under the
+ * sleeper's lock, as the sleeper does when it sets `sleeping`. A spawner wakes a sleeper to
+ * look for its fresh task if nobody is searching already; a worker counts itself as sleeping before
+ * its last look at the others' fresh queues, the spawner looks at that count after queueing. */
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <uv.h>
+
+#include <keel/rand.h>
+#include <keel/runtime.h>
+
+#include "base/list.h"
+#include "base/spin.h"
+#include "task/clock.h"
+#include "task/offload.h"
+#include "task/park.h"
+#include "task/stack.h"
+#include "task/switch.h"
+#include "task/task.h"
+#include "task/timer.h"
+
+typedef struct keel__worker {
+    keel_runtime *rt;
+    unsigned index;
+    pthread_t thread;
+    uv_loop_t loop;
+    uv_async_t async; /* wakes the loop */
+    unsigned handles; /* in the loop, besides `async`: poll it for their sake */
+    keel__clock_sleeper clock_sleeper;
+    keel__timers timers;
+
+    /* the worker's own */
+    keel__fiber native;
+    keel__task *current;
+    keel__list ready;
+    keel__stack_cache stacks;
+    keel_rand rand;
+    unsigned picks;        /* tasks taken, to give fresh ones their turn */
+    unsigned budget;       /* tasks to run until the next look at the clock */
+    int64_t looked_ns;     /* when that was, by the real clock */
+    int64_t polled_ns;     /* and when the loop was polled */
+    void *fault_stack; /* for signal handlers */
+    stack_t fault_previous;
+
+    keel__spin lock; /* guards what follows */
+    keel__list inbox;
+    keel__list fresh;
+    keel__list live;   /* tasks spawned here that have not ended */
+    bool sleeping;     /* in its loop: must be woken */
+    bool counted;      /* and counted in rt->sleepers */
+    bool searching;    /* woken to search, and counted in rt->searchers */
+    keel__asize inbox_count, fresh_count;  /* for a look without the lock */
+    keel__a64 fresh_taken, fresh_added;    /* ever: how thieves tell the age of what is queued */
+} keel__worker;
+
+struct keel_runtime {
+    unsigned worker_count;
+    keel__worker *workers;
+    keel_clock *clock;
+    keel_ctx *root;
+    keel__stack_pool stacks;
+    keel__offload offload;
+    bool handles_faults;
+    int64_t spin_ns;       /* how long a worker looks for work before it sleeps */
+    keel__a32 next_worker; /* for tasks from plain threads */
+    keel__a32 sleepers;    /* workers that a spawner may wake */
+    keel__a32 searchers;   /* awake, with nothing to do but to look for fresh tasks */
+    keel__a32 stopping;    /* no task is left; workers end */
+    keel__a32 wakes;       /* ever, of workers that slept */
+    keel__a32 joining;     /* somebody waits for `live` to fall */
+    keel__asize live;      /* tasks that have not ended */
+    keel__asize offloads;  /* tasks that wait for an offloaded call */
+    keel__spin lock;       /* guards joiners */
+    keel__waitq joiners;
+};
+
+/* The worker that calls (from a task or its native stack), or NULL. */
+keel__worker *keel__worker_self(void);
+
+keel_err *keel__worker_init(keel__worker *worker, keel_runtime *rt, unsigned index, uint64_t seed);
+void keel__worker_deinit(keel__worker *worker);
+
+/* Runs tasks on the calling thread until the runtime stops. */
+void keel__worker_loop(keel__worker *worker);
+
+/* Wakes it if it sleeps. */
+void keel__worker_wake(keel__worker *worker);
+
+/* Arms a timer on a worker: the calling one if it is of that runtime, else any. */
+void keel__worker_arm(keel_runtime *rt, keel__timer *timer);
+
+/* Disarms it; false if it has fired, or is about to. */
+bool keel__worker_disarm(keel__timer *timer);
+
+/* Lets an auto-advancing clock move on if nobody has anything to do. Called when that may be so. */
+void keel__runtime_idle(keel_runtime *rt);
+
+/* Makes a runtime whose workers 1... have their threads, and worker 0 too if `all_threads`. */
+keel_err *keel__runtime_new(keel_runtime **out, const keel_runtime_opts *opts, bool all_threads);
+
+/* Stops and frees a runtime without tasks. Worker 0 has ended if its thread is the caller's. */
+void keel__runtime_free(keel_runtime *rt, bool all_threads);
+
+/* Waits until no more than `count` tasks live. */
+keel_err *keel__runtime_join(keel_ctx *ctx, keel_runtime *rt, size_t count, int64_t timeout_ns);
+
+/* Tells all workers to end. */
+void keel__runtime_end_workers(keel_runtime *rt);
+
+/* "'fetch' (started at a.c:7), 'fold' (...)": up to 8 live tasks but `except`. Returns their number. */
+size_t keel__runtime_describe_live(keel_runtime *rt, const keel__task *except, char *buf, size_t size);
+
+#endif /* KEEL_SRC_TASK_WORKER_H */

@@ -393,11 +393,12 @@ bool keel__ctx_watch(keel_ctx *ctx, keel__watcher *watcher)
     if (is_static(ctx))
         return false;
     keel__spin_lock(&ctx->lock);
-    watcher->linked = keel__load_relaxed(&ctx->state) == KEEL__CTX_LIVE;
-    if (watcher->linked)
+    bool live = keel__load_relaxed(&ctx->state) == KEEL__CTX_LIVE;
+    watcher->linked = live;
+    if (live)
         keel__list_push(&ctx->watchers, &watcher->link);
     keel__spin_unlock(&ctx->lock);
-    return watcher->linked;
+    return live; /* the end of the context may have changed `linked` since */
 }
 
 void keel__ctx_unwatch(keel_ctx *ctx, keel__watcher *watcher)

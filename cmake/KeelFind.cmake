@@ -17,7 +17,7 @@ macro(keel_find package name header debian fedora alpine macos)
         ${package}
         REQUIRED_VARS ${package}_LIBRARY ${package}_INCLUDE_DIR
         REASON_FAILURE_MESSAGE
-            "\n\n  keel needs ${name}. Install ${debian} (Debian), ${fedora} (Fedora), ${alpine} (Alpine) or ${macos} (macOS).\n"
+            "keel needs ${name}. Install ${debian} (Debian), ${fedora} (Fedora), ${alpine} (Alpine) or ${macos} (macOS)."
     )
     if(${package}_FOUND AND NOT TARGET keel::${name})
         add_library(keel::${name} UNKNOWN IMPORTED)

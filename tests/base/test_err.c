@@ -325,8 +325,6 @@ static void an_errno_is_found_through_wraps_and_joins(void **state)
 static void an_errno_of_any_value_and_text_is_taken(void **state)
 {
     (void)state;
-    static char name[5000];
-    char buf[8192];
     const char *none = "";
 
     keel_err *err = keel_err_from_errno(INT_MIN, "odd");
@@ -340,13 +338,24 @@ static void an_errno_of_any_value_and_text_is_taken(void **state)
     err = keel_err_from_errno_at(KEEL_HERE, ENOENT, none, 0);
     assert_text(err, "no such file or directory");
     keel_err_free(err);
+}
 
-    /* the text is cut off, the system's words are not */
-    memset(name, 'n', sizeof name - 1);
-    err = keel_err_from_errno(ENOENT, "%s", name);
-    assert_int_equal(keel_err_format(err, buf, sizeof buf), 4095);
-    assert_non_null(strstr(buf, "n...: no such file or directory"));
-    keel_err_free(err);
+/* At 0 to 2 bytes before it, the last character that fits ends elsewhere. */
+static void a_long_text_is_cut_off_but_the_systems_words_are_not(void **state)
+{
+    (void)state;
+    static char name[5001];
+    char buf[8192];
+
+    for (size_t shift = 0; shift < 3; shift++) {
+        memset(name, 'n', shift);
+        for (size_t i = shift; i + 3 < sizeof name; i += 3)
+            memcpy(name + i, "\xE2\x82\xAC", 4);
+        keel_err *err = keel_err_from_errno(ENOENT, "%s", name);
+        assert_in_range(keel_err_format(err, buf, sizeof buf), 4093, 4095);
+        assert_non_null(strstr(buf, "\xE2\x82\xAC...: no such file or directory"));
+        keel_err_free(err);
+    }
 }
 
 /* ---- Payloads ---- */
@@ -556,6 +565,7 @@ int main(void)
         support_test(an_errno_is_its_sentinel_with_the_systems_words),
         support_test(an_errno_is_found_through_wraps_and_joins),
         support_test(an_errno_of_any_value_and_text_is_taken),
+        support_test(a_long_text_is_cut_off_but_the_systems_words_are_not),
         support_test(a_payload_is_found_by_its_type),
         support_test(a_payload_may_stand_for_a_sentinel),
         support_test(a_payload_is_freed_once_with_the_last_reference),

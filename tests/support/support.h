@@ -23,7 +23,8 @@
 #define assert_err(call, target) support_err((call), (target), #call, __FILE__, __LINE__)
 
 void support_ok(keel_err *err, const char *call, const char *file, int line);
-void support_err(keel_err *err, const keel_err *target, const char *call, const char *file, int line);
+void support_err(keel_err *err, const keel_err *target, const char *call, const char *file,
+                 int line);
 
 /* Runs `fn` as a task of a fresh runtime on an auto-advancing manual clock, with as many workers as
  * KEEL_TEST_WORKERS says (2 without it), and stops it. Returns fn's error. Assert on what it
@@ -71,7 +72,8 @@ void support_mem_torture(keel_err *(*scenario)(void *arg), void *arg,
 /* Fixtures around each test: after it, as many allocations live as before. */
 int support_setup(void **state);
 int support_teardown(void **state);
-#define support_test(function) cmocka_unit_test_setup_teardown(function, support_setup, support_teardown)
+#define support_test(function)                                                                     \
+    cmocka_unit_test_setup_teardown(function, support_setup, support_teardown)
 
 /* Runs `fn(arg)` in a child process, and returns what it wrote to stderr (static storage, up to
  * 16 KiB) with the status of waitpid in *status: for what must abort. */

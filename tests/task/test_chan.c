@@ -734,10 +734,14 @@ CREW_TEST(a_cancelled_item_is_either_delivered_or_returned)
         job receiver = { .chan = chan, .ctx = keel_ctx_with_cancel(ctx), .batch = round % 5 };
         crew c;
         crew_open(&c, ctx);
-        crew_go(&c, send_one, &sender);
-        crew_go(&c, receive_one, &receiver);
-        crew_go(&c, cancel_one, &sender);
-        crew_go(&c, cancel_one, &receiver);
+        for (size_t i = 0; i < 4; i++) { /* every round in another order */
+            size_t who = (i + round) % 4;
+            crew_go(&c,
+                    who == 0   ? send_one
+                    : who == 1 ? receive_one
+                               : cancel_one,
+                    who % 2 == 0 ? &sender : &receiver);
+        }
         crew_join(&c);
 
         size_t held = keel_chan_len(chan);
@@ -750,7 +754,7 @@ CREW_TEST(a_cancelled_item_is_either_delivered_or_returned)
         keel_ctx_free(receiver.ctx);
         keel_chan_free(chan);
     }
-    print_message("    %zu of 300 were delivered\n", delivered);
+    must(delivered > 0 && delivered < 300);
     return NULL;
 }
 

@@ -80,6 +80,7 @@ static bool fail_task(keel__task *task, keel_err *err)
 
 static void free_task(keel__task *task)
 {
+    keel__tsan_acquire(task); /* the spawner's writes to it */
     release(keel__container(task, keel_after, task));
 }
 

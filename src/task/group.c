@@ -139,6 +139,7 @@ static bool fail_task(keel__task *task_, keel_err *err)
 
 static void free_task(keel__task *task)
 {
+    keel__tsan_acquire(task); /* the spawner's writes to it */
     keel_mem_free(keel__container(task, group_task, task));
 }
 

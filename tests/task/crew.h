@@ -140,4 +140,35 @@ static inline keel_chan *new_chan(size_t item_size, size_t capacity)
     return chan;
 }
 
+/* ---- Channel users ---- */
+
+typedef struct job {
+    keel_chan *chan;
+    keel_ctx *ctx;
+    int item; /* sent, or received */
+    int last; /* of a sequence from `item` on */
+    size_t batch;
+    size_t count;
+    int64_t sum;
+    keel_err *err;
+} job;
+
+static inline keel_err *send_one(keel_ctx *ctx, void *arg)
+{
+    job *j = arg;
+
+    (void)ctx;
+    j->err = keel_chan_send(j->ctx, j->chan, &j->item);
+    return NULL;
+}
+
+static inline keel_err *receive_one(keel_ctx *ctx, void *arg)
+{
+    job *j = arg;
+
+    (void)ctx;
+    j->err = keel_chan_recv(j->ctx, j->chan, &j->item);
+    return NULL;
+}
+
 #endif /* KEEL_TESTS_CREW_H */

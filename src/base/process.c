@@ -86,12 +86,21 @@ static void mark_used(void)
         keel__store(&allocator_used, 1);
 }
 
+/* The scheduler frees what a task allocated, and announces nothing of how it got it. To the race
+ * detector, which sees into malloc and free, that must not look like a race. */
+static void *announced(void *ptr)
+{
+    if (ptr != NULL)
+        keel__tsan_release(ptr);
+    return ptr;
+}
+
 void *keel_mem_alloc(size_t size)
 {
     if (size == 0)
         return NULL;
     mark_used();
-    return allocator.alloc(allocator.self, size);
+    return announced(allocator.alloc(allocator.self, size));
 }
 
 void *keel_mem_realloc(void *ptr, size_t size)
@@ -99,11 +108,15 @@ void *keel_mem_realloc(void *ptr, size_t size)
     if (size == 0)
         return NULL;
     mark_used();
-    return allocator.realloc(allocator.self, ptr, size);
+    if (ptr != NULL)
+        keel__tsan_acquire(ptr);
+    return announced(allocator.realloc(allocator.self, ptr, size));
 }
 
 void keel_mem_free(void *ptr)
 {
-    if (ptr != NULL)
+    if (ptr != NULL) {
+        keel__tsan_acquire(ptr);
         allocator.free(allocator.self, ptr);
+    }
 }

@@ -154,6 +154,29 @@ static void texts_of_every_length_are_kept_up_to_a_limit(void **state)
     }
 }
 
+/* keel formats the simplest itself: the same texts come out. */
+static void formats_mean_what_they_mean_to_printf(void **state)
+{
+    (void)state;
+    const int numbers[] = { 0, 1, -1, 9, 10, -10, 1000000, INT_MAX, INT_MIN };
+    const char *volatile nothing = NULL;
+    char want[64];
+    keel_err *err;
+
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
+        snprintf(want, sizeof want, "<%d|%s>", numbers[i], "");
+        err = keel_err_new("<%d|%s>", numbers[i], "");
+        assert_text(err, want);
+        keel_err_free(err);
+    }
+    err = keel_err_new("%s%d", nothing, 5);
+    assert_text(err, "(null)5");
+    keel_err_free(err);
+    err = keel_err_new("%s: 100%% of %5d, %-4s|%zu", "a", 42, "b", (size_t)7);
+    assert_text(err, "a: 100% of    42, b   |7");
+    keel_err_free(err);
+}
+
 static void a_cut_text_ends_with_a_whole_character(void **state)
 {
     (void)state;
@@ -556,6 +579,7 @@ int main(void)
         support_test(each_sentinel_has_its_text_and_is_only_itself),
         support_test(a_new_error_has_its_text_and_the_place_of_the_call),
         support_test(texts_of_every_length_are_kept_up_to_a_limit),
+        support_test(formats_mean_what_they_mean_to_printf),
         support_test(a_cut_text_ends_with_a_whole_character),
         support_test(a_format_that_fails_gives_its_own_text),
         support_test(a_wrap_keeps_identity_and_adds_text_and_place),

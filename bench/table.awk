@@ -5,11 +5,14 @@
 BEGIN { FS = OFS = "\t" }
 
 NF == 4 {
-    if (!($1 in peers))
-        workloads[++workload_count] = $1
     key = $1 FS $2
     if (!(key in runs)) {
-        peers[$1] = peers[$1] ($1 in peers ? FS : "") $2
+        if ($1 in peers)
+            peers[$1] = peers[$1] FS $2
+        else {
+            peers[$1] = $2
+            workloads[++workload_count] = $1
+        }
         unit[key] = $4
     }
     value[key, ++runs[key]] = $3 + 0
@@ -49,10 +52,10 @@ function show(w,    names, n, i, p, key, note) {
         if (p ~ /^keel/) {
             if (w "_allocs" FS p in median)
                 note = sprintf("%.3g allocs/op", median[w "_allocs" FS p])
-            printf "%-26s %-32s %10s %-8s %10s..%-10s %20s\n", i == 1 ? w : "", p,
+            printf "%-26s %-33s %10s %-8s %10s..%-10s  %s\n", i == 1 ? w : "", p,
                 short(median[key]), unit[key], short(least[key]), short(most[key]), note
         } else {
-            printf "%-26s %-32s %10s %-8s %10s..%-10s %8s %11s\n", i == 1 ? w : "", p,
+            printf "%-26s %-33s %10s %-8s %10s..%-10s %10s %11s\n", i == 1 ? w : "", p,
                 short(median[key]), unit[key], short(least[key]), short(most[key]),
                 ratio(w, "keel", p), ratio(w, "keel batch64", p)
         }
@@ -68,7 +71,7 @@ END {
             printf "%s\t%s\t%.6g\t%s\n", workloads[i], names[k], median[key], unit[key]
         }
     }
-    printf "\n%-26s %-32s %10s %-8s %10s..%-10s %8s %11s\n", "workload", "peer", "median", "unit",
+    printf "\n%-26s %-33s %10s %-8s %10s..%-10s %10s %11s\n", "workload", "peer", "median", "unit",
         "min", "max", "keel/it", "batch64/it"
     for (i = 1; i <= workload_count; i++)
         if (workloads[i] !~ /_allocs$/)

@@ -37,7 +37,8 @@ typedef struct keel_clock_manual_opts {
  * Errors: KEEL_ERR_INVAL if start_ns is negative; KEEL_ERR_NOMEM.
  * Owns:   *out is yours, to be freed with keel_clock_free after every runtime and context on it.
  */
-KEEL_NODISCARD keel_err *keel_clock_manual_new(keel_clock **out, const keel_clock_manual_opts *opts);
+KEEL_NODISCARD keel_err *keel_clock_manual_new(keel_clock **out,
+                                               const keel_clock_manual_opts *opts);
 void keel_clock_free(keel_clock *clock);
 
 /** The time it shows. */

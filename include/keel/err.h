@@ -121,8 +121,8 @@ KEEL_NODISCARD keel_err *keel_err_new_at(const char *where, const char *format, 
  * Source: Go's fmt.Errorf("...: %w", err).
  */
 #define keel_err_wrap(err, ...) keel_err_wrap_at(KEEL_HERE, (err), __VA_ARGS__)
-KEEL_NODISCARD keel_err *keel_err_wrap_at(const char *where, keel_err *err, const char *format,
-                                          ...) KEEL_PRINTF(3, 4);
+KEEL_NODISCARD keel_err *keel_err_wrap_at(const char *where, keel_err *err, const char *format, ...)
+    KEEL_PRINTF(3, 4);
 
 /**
  * Makes an error of a value of errno, or of a libuv status, which on Unix is -errno: its text is

@@ -8,8 +8,7 @@
 #include <stddef.h>
 
 /* The object of `type` whose member `member` is at `ptr`. */
-#define keel__container(ptr, type, member)                                                         \
-    ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
+#define keel__container(ptr, type, member) ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
 
 /* A doubly linked list. All zero is an empty list, and a link that is in none. */
 typedef struct keel__link {

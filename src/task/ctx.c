@@ -71,10 +71,14 @@ void keel__ctx_release(keel_ctx *ctx)
 static keel_err *end_of(const keel_ctx *ctx)
 {
     switch (keel__load(&ctx->state)) {
-    case KEEL__CTX_LIVE: return NULL;
-    case KEEL__CTX_CANCELLED: return KEEL_ERR_CANCELLED;
-    case KEEL__CTX_DEADLINE: return KEEL_ERR_DEADLINE;
-    default: return ctx->broken;
+    case KEEL__CTX_LIVE:
+        return NULL;
+    case KEEL__CTX_CANCELLED:
+        return KEEL_ERR_CANCELLED;
+    case KEEL__CTX_DEADLINE:
+        return KEEL_ERR_DEADLINE;
+    default:
+        return ctx->broken;
     }
 }
 
@@ -253,8 +257,8 @@ keel_ctx *keel__ctx_child(keel_ctx *parent, keel_runtime *rt, keel_clock *clock)
 
     /* The parent's deadline, on this clock; and kept here, since perhaps nobody does there. */
     if (ctx->deadline_ns != INT64_MAX)
-        ctx->deadline_ns = keel__clock_after(keel_clock_now(clock),
-                                             ctx->deadline_ns - keel_clock_now(ctx->clock));
+        ctx->deadline_ns =
+            keel__clock_after(keel_clock_now(clock), ctx->deadline_ns - keel_clock_now(ctx->clock));
     ctx->rt = rt;
     ctx->clock = clock;
     if (ctx->deadline_ns != INT64_MAX)
@@ -290,8 +294,8 @@ keel_ctx *keel_ctx_with_deadline_cause(keel_ctx *parent, int64_t deadline_ns, ke
 
 keel_ctx *keel_ctx_with_timeout_cause(keel_ctx *parent, int64_t timeout_ns, keel_err *cause)
 {
-    return keel_ctx_with_deadline_cause(
-        parent, keel__clock_after(keel_ctx_now(parent), timeout_ns), cause);
+    return keel_ctx_with_deadline_cause(parent, keel__clock_after(keel_ctx_now(parent), timeout_ns),
+                                        cause);
 }
 
 keel_ctx *keel_ctx_with_deadline(keel_ctx *parent, int64_t deadline_ns)

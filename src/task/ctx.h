@@ -20,8 +20,8 @@ enum { KEEL__CTX_LIVE, KEEL__CTX_CANCELLED, KEEL__CTX_DEADLINE, KEEL__CTX_BROKEN
 
 struct keel_ctx {
     keel__a32 refs;
-    keel__a32 state; /* KEEL__CTX_...; leaves LIVE once, under both locks */
-    keel__a32 polls; /* calls of keel_ctx_err, to look at the clock now and then */
+    keel__a32 state;  /* KEEL__CTX_...; leaves LIVE once, under both locks */
+    keel__a32 polls;  /* calls of keel_ctx_err, to look at the clock now and then */
     keel_ctx *parent; /* NULL: none, or the background */
     keel_ctx *top;    /* of the tree; NULL: never ends */
     keel_runtime *rt; /* has the timers and the tasks of after-functions; may be NULL */

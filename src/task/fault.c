@@ -46,7 +46,8 @@ static void report_overflow(const keel__task *task)
 
 /* Lets the handler that was there have the signal. The default is put back, and acts when the
  * faulting instruction runs again. */
-static void pass_on(const struct sigaction *action, int signal_number, siginfo_t *info, void *context)
+static void pass_on(const struct sigaction *action, int signal_number, siginfo_t *info,
+                    void *context)
 {
     if (action->sa_flags & SA_SIGINFO)
         action->sa_sigaction(signal_number, info, context);
@@ -101,13 +102,14 @@ void keel__fault_remove(void)
 
 void keel__fault_enter(keel__worker *worker)
 {
-    void *stack = mmap(NULL, FAULT_STACK_BYTES, PROT_READ | PROT_WRITE,
-                       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    void *stack =
+        mmap(NULL, FAULT_STACK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
     /* Without one an overflow still ends the program, only without the message. */
     if (stack == MAP_FAILED)
         return;
-    sigaltstack(&(stack_t){ .ss_sp = stack, .ss_size = FAULT_STACK_BYTES }, &worker->fault_previous);
+    sigaltstack(&(stack_t){ .ss_sp = stack, .ss_size = FAULT_STACK_BYTES },
+                &worker->fault_previous);
     worker->fault_stack = stack;
 }
 

@@ -17,7 +17,7 @@ struct keel_group {
     size_t stack_bytes;
     const char *name;
     bool collect_all;
-    keel__spin lock;    /* guards what follows */
+    keel__spin lock; /* guards what follows */
     size_t running;
     keel__waitq places; /* who waits to start a task; handed a place by one that ends */
     keel__waitq joiner;
@@ -144,7 +144,8 @@ static void free_task(keel__task *task)
 }
 
 /* Starts a task in a place that the caller has taken. */
-static bool start(keel_group *group, keel_task_fn fn, void *arg, const char *name, const char *where)
+static bool start(keel_group *group, keel_task_fn fn, void *arg, const char *name,
+                  const char *where)
 {
     group_task *task = keel_mem_calloc(1, sizeof *task);
 

@@ -32,9 +32,9 @@ static void on_signal(uv_signal_t *handle, int number)
 
     for (int i = 0; i < END_SIGNALS; i++)
         uv_signal_stop(&prog->signals[i]);
-    keel_ctx_cancel_cause(prog->task.rt->root,
-                          keel_err_wrap(KEEL_ERR_INTERRUPTED, "%s",
-                                        number == SIGINT ? "SIGINT" : "SIGTERM"));
+    keel_ctx_cancel_cause(
+        prog->task.rt->root,
+        keel_err_wrap(KEEL_ERR_INTERRUPTED, "%s", number == SIGINT ? "SIGINT" : "SIGTERM"));
 }
 
 static keel_err *watch_signals(program *prog, keel__worker *worker)
@@ -72,7 +72,8 @@ static void run_program(keel__task *task)
         char live[1024];
         size_t count = keel__runtime_describe_live(rt, task, live, sizeof live);
 
-        fprintf(stderr, "keel: %zu tasks still run after their context has ended: %s\n", count, live);
+        fprintf(stderr, "keel: %zu tasks still run after their context has ended: %s\n", count,
+                live);
         keel_err_free(late);
         prog->abandoned = true;
         for (int i = 0; i < END_SIGNALS; i++)

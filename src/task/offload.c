@@ -34,10 +34,11 @@ keel_err *keel__thread_start(pthread_t *thread, void *(*run)(void *arg), void *a
     int code = pthread_create(thread, NULL, run, arg);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (code != 0)
-        return keel_err_wrap(KEEL_ERR_LIMIT,
-                             "pthread_create: %s: hit RLIMIT_NPROC (ulimit -u), kernel.threads-max, "
-                             "the cgroup's pids.max or the memory for a stack",
-                             strerror(code));
+        return keel_err_wrap(
+            KEEL_ERR_LIMIT,
+            "pthread_create: %s: hit RLIMIT_NPROC (ulimit -u), kernel.threads-max, "
+            "the cgroup's pids.max or the memory for a stack",
+            strerror(code));
     return NULL;
 }
 

@@ -175,8 +175,8 @@ uint32_t keel__wait_end(keel__wait *wait, keel_ctx *ctx, int64_t timeout_ns)
         now_ns = keel_clock_now(clock);
     if (timeout_ns != KEEL__NO_TIMEOUT)
         deadline_ns = keel__clock_after(now_ns, timeout_ns);
-    bool ctx_first = ctx_left_ns != INT64_MAX &&
-                     keel__clock_after(now_ns, ctx_left_ns) <= deadline_ns;
+    bool ctx_first =
+        ctx_left_ns != INT64_MAX && keel__clock_after(now_ns, ctx_left_ns) <= deadline_ns;
     if (ctx_first)
         deadline_ns = keel__clock_after(now_ns, ctx_left_ns);
 

@@ -61,7 +61,7 @@ typedef struct keel__waiter {
     keel__wait *wait;
     uint32_t number; /* what the wait's `fired` becomes when it is claimed here */
     bool queued;
-    void *item;   /* for the queue's owner: where the item is, or how many permits are asked for */
+    void *item; /* for the queue's owner: where the item is, or how many permits are asked for */
     size_t count;
 } keel__waiter;
 

@@ -121,8 +121,8 @@ static keel_err *make_parts(keel_runtime *rt, const keel_runtime_opts *opts)
     rt->root = keel__ctx_child(NULL, rt, rt->clock);
     if (rt->root == NULL)
         return KEEL_ERR_NOMEM;
-    KEEL_TRY(keel__offload_init(&rt->offload,
-                                opts->offload_threads != 0 ? opts->offload_threads : OFFLOAD_DEFAULT));
+    KEEL_TRY(keel__offload_init(&rt->offload, opts->offload_threads != 0 ? opts->offload_threads
+                                                                         : OFFLOAD_DEFAULT));
     if (opts->handle_faults) {
         KEEL_TRY(keel__fault_install());
         rt->handles_faults = true;
@@ -145,8 +145,8 @@ keel_err *keel__runtime_new(keel_runtime **out, const keel_runtime_opts *opts_, 
     rt->clock = opts.clock != NULL ? opts.clock : keel_clock_system();
     rt->spin_ns = cores > 1 ? SPIN_NS : 0;
     rt->workers = keel_mem_calloc(count, sizeof *rt->workers);
-    keel__stack_pool_init(&rt->stacks, opts.stack_bytes != 0 ? opts.stack_bytes
-                                                             : KEEL__STACK_PLAIN_BYTES);
+    keel__stack_pool_init(&rt->stacks,
+                          opts.stack_bytes != 0 ? opts.stack_bytes : KEEL__STACK_PLAIN_BYTES);
     keel_err *err = rt->workers != NULL ? make_parts(rt, &opts) : KEEL_ERR_NOMEM;
     uint64_t seed = opts.seed != 0 ? opts.seed : keel_rand_system_seed();
 
@@ -215,7 +215,8 @@ keel_err *keel__runtime_join(keel_ctx *ctx, keel_runtime *rt, size_t count, int6
     return err;
 }
 
-size_t keel__runtime_describe_live(keel_runtime *rt, const keel__task *except, char *buf, size_t size)
+size_t keel__runtime_describe_live(keel_runtime *rt, const keel__task *except, char *buf,
+                                   size_t size)
 {
     enum { SHOWN = 8 };
     size_t count = 0, at = 0;
@@ -230,8 +231,8 @@ size_t keel__runtime_describe_live(keel_runtime *rt, const keel__task *except, c
 
             if (task == except || count++ >= SHOWN || at >= size)
                 continue;
-            int length = snprintf(buf + at, size - at, "%s'%s' (started at %s)",
-                                  at > 0 ? ", " : "", task->name, task->where);
+            int length = snprintf(buf + at, size - at, "%s'%s' (started at %s)", at > 0 ? ", " : "",
+                                  task->name, task->where);
             at += length > 0 ? (size_t)length : 0;
         }
         keel__spin_unlock(&worker->lock);

@@ -76,10 +76,10 @@ static keel_err *limit_error(const char *what, size_t bytes, int code)
     struct rlimit limit;
     bool limited = getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY;
 
-    return keel_err_wrap(KEEL_ERR_LIMIT, "task stack: %s of %zu bytes: %s: hit %s", what, bytes,
-                         strerror(code),
-                         limited ? "RLIMIT_AS (ulimit -v)"
-                                 : "vm.max_map_count, or vm.overcommit_memory and the memory there is");
+    return keel_err_wrap(
+        KEEL_ERR_LIMIT, "task stack: %s of %zu bytes: %s: hit %s", what, bytes, strerror(code),
+        limited ? "RLIMIT_AS (ulimit -v)"
+                : "vm.max_map_count, or vm.overcommit_memory and the memory there is");
 }
 
 /* Puts a guard below `low`. The modern kind costs no mapping; the older one splits it in two. */
@@ -184,7 +184,7 @@ keel_err *keel__stack_take(keel__stack_pool *pool, keel__stack_cache *cache, siz
 
     bytes = bytes == 0 ? pool->class_bytes[KEEL__STACK_PLAIN] : bytes * KEEL__STACK_FACTOR;
     while (class < KEEL__STACK_CLASSES && pool->class_bytes[class] != bytes)
-        class++;
+        class ++;
     /* the race detector keeps the history of a stack's memory: only a fresh mapping has none */
     if (class == KEEL__STACK_CLASSES || KEEL__TSAN)
         return make_odd(pool, bytes, out);

@@ -22,7 +22,12 @@ typedef struct keel__stack {
     unsigned valgrind_id;
 } keel__stack;
 
-enum { KEEL__STACK_PLAIN, KEEL__STACK_LARGE, KEEL__STACK_ODD, KEEL__STACK_CLASSES = KEEL__STACK_ODD };
+enum {
+    KEEL__STACK_PLAIN,
+    KEEL__STACK_LARGE,
+    KEEL__STACK_ODD,
+    KEEL__STACK_CLASSES = KEEL__STACK_ODD
+};
 
 /* Where a runtime's stacks come from. */
 typedef struct keel__stack_pool {
@@ -67,6 +72,7 @@ keel_err *keel__stack_take(keel__stack_pool *pool, keel__stack_cache *cache, siz
 void keel__stack_give(keel__stack_pool *pool, keel__stack_cache *cache, keel__stack *stack);
 
 /* Whether an address is in the guard of a stack. */
-bool keel__stack_guards(const keel__stack_pool *pool, const keel__stack *stack, const void *address);
+bool keel__stack_guards(const keel__stack_pool *pool, const keel__stack *stack,
+                        const void *address);
 
 #endif /* KEEL_SRC_TASK_STACK_H */

@@ -15,7 +15,7 @@ typedef void (*keel__timer_fn)(keel__timer *timer);
 
 struct keel__timer {
     int64_t when_ns;
-    keel__timer_fn fire; /* runs on the owner's native stack, without the lock */
+    keel__timer_fn fire;         /* runs on the owner's native stack, without the lock */
     struct keel__worker *worker; /* whose timers it is among; set by keel__worker_arm */
     bool armed;
     uint64_t order;

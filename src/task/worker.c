@@ -11,12 +11,12 @@
 #include "task/fault.h"
 
 enum {
-    FRESH_TURN = 8,         /* every so many picks a task that has not started goes first */
-    BUDGET = 64,            /* tasks between two looks at the clock, at most */
-    LOOK_NS = 100 * 1000,   /* and about how long they should take */
+    FRESH_TURN = 8,           /* every so many picks a task that has not started goes first */
+    BUDGET = 64,              /* tasks between two looks at the clock, at most */
+    LOOK_NS = 100 * 1000,     /* and about how long they should take */
     STEAL_AGE_NS = 20 * 1000, /* what has waited less is left where it is: it will soon run there */
-    SEARCH_NS = 100 * 1000, /* how long a worker watches others' tasks grow old */
-    DOZE_NS = 100 * 1000    /* and then sleeps, while there are some */
+    SEARCH_NS = 100 * 1000,   /* how long a worker watches others' tasks grow old */
+    DOZE_NS = 100 * 1000      /* and then sleeps, while there are some */
 };
 
 /* The clock of the machine, for the scheduler's own purposes: not what users call time. */
@@ -260,8 +260,8 @@ static void bury(keel__worker *worker, keel__task *task)
 static void run(keel__worker *worker, keel__task *task)
 {
     if (task->stack == NULL) {
-        keel_err *err = keel__stack_take(&worker->rt->stacks, &worker->stacks, task->stack_bytes,
-                                         &task->stack);
+        keel_err *err =
+            keel__stack_take(&worker->rt->stacks, &worker->stacks, task->stack_bytes, &task->stack);
         if (err != NULL) {
             task->stack = NULL;
             if (task->failed(task, err))
@@ -410,7 +410,7 @@ static void wait_in_loop(keel__worker *worker, int64_t limit_ns)
                               .tv_nsec = (long)(limit_ns % 1000000000) };
     int events = ppoll(&ready, 1, limit_ns == INT64_MAX ? NULL : &limit, NULL);
 #else
-    int limit_ms = limit_ns == INT64_MAX       ? -1
+    int limit_ms = limit_ns == INT64_MAX      ? -1
                    : limit_ns > INT64_MAX / 4 ? INT32_MAX
                                               : (int)((limit_ns + 999999) / 1000000);
     int events = poll(&ready, 1, limit_ms);

@@ -50,22 +50,22 @@ typedef struct keel__worker {
     keel__list ready;
     keel__stack_cache stacks;
     keel_rand rand;
-    unsigned picks;        /* tasks taken, to give fresh ones their turn */
-    unsigned budget;       /* tasks to run until the next look at the clock */
-    int64_t looked_ns;     /* when that was, by the real clock */
-    int64_t polled_ns;     /* and when the loop was polled */
+    unsigned picks;    /* tasks taken, to give fresh ones their turn */
+    unsigned budget;   /* tasks to run until the next look at the clock */
+    int64_t looked_ns; /* when that was, by the real clock */
+    int64_t polled_ns; /* and when the loop was polled */
     void *fault_stack; /* for signal handlers */
     stack_t fault_previous;
 
     keel__spin lock; /* guards what follows */
     keel__list inbox;
     keel__list fresh;
-    keel__list live;   /* tasks spawned here that have not ended */
-    bool sleeping;     /* in its loop: must be woken */
-    bool counted;      /* and counted in rt->sleepers */
-    bool searching;    /* woken to search, and counted in rt->searchers */
-    keel__asize inbox_count, fresh_count;  /* for a look without the lock */
-    keel__a64 fresh_taken, fresh_added;    /* ever: how thieves tell the age of what is queued */
+    keel__list live;                      /* tasks spawned here that have not ended */
+    bool sleeping;                        /* in its loop: must be woken */
+    bool counted;                         /* and counted in rt->sleepers */
+    bool searching;                       /* woken to search, and counted in rt->searchers */
+    keel__asize inbox_count, fresh_count; /* for a look without the lock */
+    keel__a64 fresh_taken, fresh_added;   /* ever: how thieves tell the age of what is queued */
 } keel__worker;
 
 struct keel_runtime {
@@ -123,6 +123,7 @@ keel_err *keel__runtime_join(keel_ctx *ctx, keel_runtime *rt, size_t count, int6
 void keel__runtime_end_workers(keel_runtime *rt);
 
 /* "'fetch' (started at a.c:7), 'fold' (...)": up to 8 live tasks but `except`. Returns their number. */
-size_t keel__runtime_describe_live(keel_runtime *rt, const keel__task *except, char *buf, size_t size);
+size_t keel__runtime_describe_live(keel_runtime *rt, const keel__task *except, char *buf,
+                                   size_t size);
 
 #endif /* KEEL_SRC_TASK_WORKER_H */

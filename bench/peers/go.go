@@ -47,10 +47,11 @@ func measureSlow(workload, unit string, f func() float64) {
 	}
 }
 
-// onProcs calls f with GOMAXPROCS 1 and then 2, and with the name's suffix for it.
+// onProcs calls f with GOMAXPROCS 1 and then 2, as far as there are CPUs, and with the name's suffix
+// for it.
 func onProcs(f func(suffix string)) {
 	given := runtime.GOMAXPROCS(0)
-	for p := 1; p <= 2; p++ {
+	for p := 1; p <= 2 && p <= runtime.NumCPU(); p++ {
 		runtime.GOMAXPROCS(p)
 		f(fmt.Sprintf("_p%d", p))
 	}
@@ -331,8 +332,11 @@ func mutexBy(tasks int) func(n int) float64 {
 
 func mutex() {
 	measure("mutex_uncontended", "ns/op", 5_000_000, mutexBy(1))
-	runtime.GOMAXPROCS(2)
-	measure("mutex_contended4_p2", "ns/op", 2_000_000, mutexBy(4))
+	onProcs(func(p string) {
+		if p == "_p2" {
+			measure("mutex_contended4"+p, "ns/op", 2_000_000, mutexBy(4))
+		}
+	})
 }
 
 // Contexts.

@@ -371,6 +371,34 @@ CREW_TEST(once_woken_it_does_nothing_else)
     return NULL;
 }
 
+CREW_TEST(waking_one_leaves_the_others_where_they_are)
+{
+    three t;
+    chooser second;
+    crew c;
+
+    (void)arg;
+    begin(&t, ctx, NULL);
+    second = t.ch;
+    crew_open(&c, ctx);
+    crew_go(&c, choose, &second);
+    until_receivers(t.a, 2);
+    until_receivers(t.b, 2);
+    until_senders(t.c, 2);
+    must_ok(keel_chan_send(NULL, t.a, &(int){ 1 }));
+    crew_join(&t.crew);
+    must(t.ch.index == 0 && t.ch.from_a == 1);
+    until_receivers(t.a, 1);
+    until_receivers(t.b, 1);
+    until_senders(t.c, 1);
+    must(keel_chan_try_send(t.a, &(int){ 2 }) == KEEL_CHAN_DONE);
+    crew_join(&c);
+    must(second.index == 0 && second.from_a == 2);
+    crew_open(&t.crew, NULL);
+    end(&t, 0);
+    return NULL;
+}
+
 static keel_err *wait_for_nothing(keel_ctx *ctx, void *arg)
 {
     chooser *ch = arg;
@@ -607,6 +635,7 @@ int main(void)
         support_test(a_close_wakes_it),
         support_test(its_context_wakes_it_and_nothing_has_happened),
         support_test(once_woken_it_does_nothing_else),
+        support_test(waking_one_leaves_the_others_where_they_are),
         support_test(without_cases_it_waits_for_its_context),
         support_test(a_select_does_not_meet_itself),
         support_test(two_selects_meet_in_one_case),

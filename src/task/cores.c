@@ -2,6 +2,7 @@
 #include "task/cores.h"
 
 #include <sched.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,12 +11,12 @@
 enum { PATH_BYTES = 4096 };
 
 /* The first bytes of a file as a string; false if it cannot be read. */
-static int read_text(const char *path, char *buf, size_t size)
+static bool read_text(const char *path, char *buf, size_t size)
 {
     FILE *file = fopen(path, "re");
 
     if (file == NULL)
-        return 0;
+        return false;
     size_t length = fread(buf, 1, size - 1, file);
     buf[length] = '\0';
     fclose(file);
@@ -78,6 +79,17 @@ static unsigned climb(const char *root, const char *group, unsigned (*quota)(con
     }
 }
 
+/* Whether "cpu" is in a list such as "cpuacct,cpu". */
+static bool has_cpu(const char *controllers)
+{
+    for (const char *at = controllers; at != NULL; at = strchr(at, ',')) {
+        at += *at == ',';
+        if (strncmp(at, "cpu", 3) == 0 && (at[3] == ',' || at[3] == '\0'))
+            return true;
+    }
+    return false;
+}
+
 /* Lines of /proc/self/cgroup are "hierarchy:controllers:/group"; "0::/group" is version 2. */
 unsigned keel__cores_of_cgroup(const char *root, const char *self)
 {
@@ -97,8 +109,7 @@ unsigned keel__cores_of_cgroup(const char *root, const char *self)
         *group++ = '\0';
         if (controllers[1] == '\0')
             limit = smaller_limit(limit, climb(root, group, quota_v2));
-        else if (strstr(controllers, ":cpu,") != NULL || strstr(controllers, ",cpu,") != NULL ||
-                 strcmp(controllers, ":cpu") == 0)
+        else if (has_cpu(controllers + 1))
             limit = smaller_limit(limit, climb(v1_root, group, quota_v1));
     }
     return limit;

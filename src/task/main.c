@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "task/ctx.h"
+#include "task/uverr.h"
 #include "task/worker.h"
 
 /* The program's first task, on worker 0, which is the main thread. When it has ended the workers are
@@ -43,12 +44,12 @@ static keel_err *watch_signals(program *prog, keel__worker *worker)
         int status = uv_signal_init(&worker->loop, &prog->signals[i]);
 
         if (status != 0)
-            return keel_err_from_errno(status, "uv_signal_init");
+            return keel__err_from_uv(status, "uv_signal_init");
         worker->handles++;
         prog->signals[i].data = prog;
         status = uv_signal_start(&prog->signals[i], on_signal, end_signals[i]);
         if (status != 0)
-            return keel_err_from_errno(status, "uv_signal_start");
+            return keel__err_from_uv(status, "uv_signal_start");
     }
     return NULL;
 }

@@ -13,6 +13,7 @@
 #include "task/cores.h"
 #include "task/ctx.h"
 #include "task/fault.h"
+#include "task/uverr.h"
 #include "task/worker.h"
 
 enum { WORKERS_MAX = 1024, OFFLOAD_DEFAULT = 16, OFFLOAD_MAX = 1024, SPIN_NS = 5000 };
@@ -36,7 +37,7 @@ static keel_err *loop_error(int status)
         return keel_err_wrap(KEEL_ERR_LIMIT, "event loop of a worker: hit %s",
                              status == UV_EMFILE ? "RLIMIT_NOFILE (ulimit -n)" : "fs.file-max");
     return status == UV_ENOMEM ? KEEL_ERR_NOMEM
-                               : keel_err_from_errno(status, "event loop of a worker");
+                               : keel__err_from_uv(status, "event loop of a worker");
 }
 
 keel_err *keel__worker_init(keel__worker *worker, keel_runtime *rt, unsigned index, uint64_t seed)

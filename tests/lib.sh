@@ -39,12 +39,14 @@ suite() {
     fi
 }
 
-# Both thread-sanitizer builds, with different numbers of workers.
+# Both thread-sanitizer builds; the task tests with different numbers of workers.
 suites_tsan() {
+    suite tsan -LE task --no-tests=ignore "$@"
+    suite tsan-core -LE task --no-tests=ignore "$@"
     for KEEL_TEST_WORKERS in 1 2 4; do
         export KEEL_TEST_WORKERS
-        suite tsan "$@"
-        suite tsan-core "$@"
+        suite tsan -L task --no-tests=ignore "$@"
+        suite tsan-core -L task --no-tests=ignore "$@"
     done
     unset KEEL_TEST_WORKERS
 }

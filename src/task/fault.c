@@ -45,16 +45,19 @@ static void report_overflow(const keel__task *task)
 }
 
 /* Lets the handler that was there have the signal. The default is put back, and acts when the
- * faulting instruction runs again. */
+ * faulting instruction runs again; a signal that was sent is sent again, to come when this returns. */
 static void pass_on(const struct sigaction *action, int signal_number, siginfo_t *info,
                     void *context)
 {
-    if (action->sa_flags & SA_SIGINFO)
+    if (action->sa_flags & SA_SIGINFO) {
         action->sa_sigaction(signal_number, info, context);
-    else if (action->sa_handler != SIG_DFL && action->sa_handler != SIG_IGN)
+    } else if (action->sa_handler != SIG_DFL && action->sa_handler != SIG_IGN) {
         action->sa_handler(signal_number);
-    else
+    } else if (action->sa_handler == SIG_DFL || info->si_code > 0) {
         sigaction(signal_number, &(struct sigaction){ .sa_handler = SIG_DFL }, NULL);
+        if (info->si_code <= 0)
+            raise(signal_number);
+    }
 }
 
 static void on_fault(int signal_number, siginfo_t *info, void *context)

@@ -123,19 +123,42 @@ static void *offload_thread(void *offload)
 
 /* ---- The callers ---- */
 
-/* Makes one more thread, in a place that was counted for it. */
-static keel_err *add_thread(keel__offload *offload)
+/* There is no thread, and none could be made: all jobs have failed. Under the lock; a job may be
+ * gone when that is let go of. */
+static keel__waiter *fail_jobs(keel__offload *offload, keel_err *err)
+{
+    keel__waitq woken = { 0 };
+    keel__link *link;
+
+    while ((link = keel__list_pop(&offload->jobs)) != NULL) {
+        job *call = keel__container(link, job, link);
+        keel__waiter *waiter = keel__waitq_claim(&call->waiter);
+
+        call->begun = call->done = true;
+        call->err = keel_err_retain(err);
+        if (waiter != NULL)
+            keel__waitq_collect(&woken, waiter);
+    }
+    return woken.first;
+}
+
+/* Makes one more thread, in a place that was counted for it. If that fails the others will come to
+ * the jobs; without others, who may have failed at the same time, nobody would. */
+static void add_thread(keel__offload *offload)
 {
     pthread_t thread;
-    keel_err *err = keel__thread_start(&thread, offload_thread, offload);
+    keel__waiter *woken = NULL;
+    keel_err *err =
+        keel_err_wrap(keel__thread_start(&thread, offload_thread, offload), "keel_offload");
 
     keel__spin_lock(&offload->lock);
     if (err == NULL)
         offload->threads[offload->made++] = thread;
-    else
-        offload->count--;
+    else if (--offload->count == 0)
+        woken = fail_jobs(offload, err);
     keel__spin_unlock(&offload->lock);
-    return err;
+    keel__unpark_all(woken);
+    keel_err_free(err);
 }
 
 /* Takes a job back that has not begun. */
@@ -149,11 +172,9 @@ static bool withdraw(keel__offload *offload, job *call)
     return withdrawn;
 }
 
-/* Queues a job and sees to it that a thread will take it. */
-static keel_err *submit(keel__offload *offload, job *call)
+/* Queues a job and sees to it that a thread will take it, or that it fails. */
+static void submit(keel__offload *offload, job *call)
 {
-    keel_err *err = NULL;
-
     keel__spin_lock(&offload->lock);
     keel__list_push(&offload->jobs, &call->link);
     keel__waiter *idle = keel__waitq_claim(&offload->idle);
@@ -164,18 +185,7 @@ static keel_err *submit(keel__offload *offload, job *call)
     if (idle != NULL)
         keel__unpark(idle->wait->actor);
     if (more)
-        err = add_thread(offload);
-    if (err == NULL)
-        return NULL;
-
-    /* There are others, who will come to it; or there is none, and nobody will. */
-    keel__spin_lock(&offload->lock);
-    bool hopeless = offload->count == 0;
-    keel__spin_unlock(&offload->lock);
-    if (hopeless && withdraw(offload, call))
-        return keel_err_wrap(err, "keel_offload");
-    keel_err_free(err);
-    return NULL;
+        add_thread(offload);
 }
 
 /* Waits until the job is done or the context ends; says which. */
@@ -213,16 +223,15 @@ keel_err *keel_offload(keel_ctx *ctx, keel_offload_fn fn, void *arg)
     keel_runtime *rt = worker->rt;
     job call = { .fn = fn, .arg = arg };
     keel__add_seq(&rt->offloads, 1);
-    keel_err *err = submit(&rt->offload, &call);
-    if (err == NULL) {
-        if (wait_done(&rt->offload, &call, ctx)) {
-            err = call.err;
-        } else if (withdraw(&rt->offload, &call)) {
-            err = keel_ctx_err(ctx);
-        } else {
-            wait_done(&rt->offload, &call, NULL);
-            err = call.err;
-        }
+    submit(&rt->offload, &call);
+    keel_err *err = NULL;
+    if (wait_done(&rt->offload, &call, ctx)) {
+        err = call.err;
+    } else if (withdraw(&rt->offload, &call)) {
+        err = keel_ctx_err(ctx);
+    } else {
+        wait_done(&rt->offload, &call, NULL);
+        err = call.err;
     }
     keel__sub_seq(&rt->offloads, 1);
     return err;
@@ -247,9 +256,11 @@ keel_err *keel_offload_abandon(keel_ctx *ctx, keel_offload_fn fn, void *arg,
     keel_runtime *rt = worker->rt;
     *call = (job){ .fn = fn, .arg = arg, .arg_free = arg_free };
     keel__add_seq(&rt->offloads, 1);
-    err = submit(&rt->offload, call);
+    submit(&rt->offload, call);
     bool abandoned = false;
-    if (err == NULL && !wait_done(&rt->offload, call, ctx)) {
+    if (wait_done(&rt->offload, call, ctx)) {
+        err = call->err;
+    } else {
         err = keel_ctx_err(ctx);
         if (!withdraw(&rt->offload, call)) {
             keel__spin_lock(&rt->offload.lock);
@@ -258,8 +269,6 @@ keel_err *keel_offload_abandon(keel_ctx *ctx, keel_offload_fn fn, void *arg,
             if (!abandoned)
                 keel_err_free(call->err);
         }
-    } else if (err == NULL) {
-        err = call->err;
     }
     keel__sub_seq(&rt->offloads, 1);
     if (!abandoned)

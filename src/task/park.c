@@ -88,6 +88,8 @@ static void thread_park(keel__wait *wait, keel_clock *clock, int64_t deadline_ns
     if (timed) {
         keel__store_relaxed(&thread->sleeper.deadline_ns, (uint64_t)deadline_ns);
         keel__clock_attach(clock, &thread->sleeper);
+        if (clock->auto_advance)
+            keel_clock_advance(clock, 0); /* the workers, who may all sleep, are to move it */
     }
     pthread_mutex_lock(&thread->mutex);
     while (!thread->permit && !expired) {

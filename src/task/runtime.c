@@ -189,6 +189,7 @@ keel_err *keel_runtime_start(keel_runtime **out, const keel_runtime_opts *opts)
 keel_err *keel__runtime_join(keel_ctx *ctx, keel_runtime *rt, size_t count, int64_t timeout_ns)
 {
     keel_err *err = NULL;
+    int64_t end_ns = keel__clock_after(keel_ctx_now(ctx), timeout_ns); /* of all its turns */
 
     keel__add_seq(&rt->joining, 1);
     while (err == NULL) {
@@ -200,7 +201,8 @@ keel_err *keel__runtime_join(keel_ctx *ctx, keel_runtime *rt, size_t count, int6
         keel__spin_unlock(&rt->lock);
         bool over = keel__load_seq(&rt->live) <= count;
         if (!over || !keel__wait_cancel(&wait)) {
-            uint32_t fired = keel__wait_end(&wait, ctx, timeout_ns);
+            int64_t left_ns = end_ns != INT64_MAX ? end_ns - keel_ctx_now(ctx) : KEEL__NO_TIMEOUT;
+            uint32_t fired = keel__wait_end(&wait, ctx, left_ns);
             if (fired == KEEL__FIRED_CTX)
                 err = keel_ctx_err(ctx);
             else if (fired == KEEL__FIRED_TIMER)

@@ -16,7 +16,7 @@ KEEL_BEGIN_DECLS
  * Mutex, waitgroup, semaphore and once, for tasks and threads alike: whoever has to wait parks, and
  * its worker runs other tasks. Each is a struct in storage of yours; all zero is ready for use (but a
  * semaphore needs keel_semaphore_init), nothing is allocated. It must not be copied or moved while in
- * use. Waiters are served first come, first served.
+ * use. Waiters are served first come, first served (at a mutex others may come between, but only once).
  *
  * Threads: any, all functions, at once.
  * Source:  Go's package sync, and golang.org/x/sync/semaphore.
@@ -32,6 +32,7 @@ typedef struct keel_mutex {
     keel__word keel__lock;
     keel__waitq keel__waiters;
     void *keel__owner;
+    uint32_t keel__woken;
 } keel_mutex;
 
 /** Ready for use, as all zero is too; and the check that nobody holds it any more. */
@@ -47,7 +48,7 @@ KEEL_NODISCARD keel_err *keel_mutex_lock_ctx(keel_ctx *ctx, keel_mutex *mutex);
 /** Locks it if it is free. Says whether it did. */
 KEEL_NODISCARD bool keel_mutex_try_lock(keel_mutex *mutex);
 
-/** Hands it to who waits longest, or frees it. */
+/** Frees it, and wakes who waits longest; one who was woken and came too late is handed it. */
 void keel_mutex_unlock(keel_mutex *mutex);
 
 /* ---- Waitgroup ---- */

@@ -8,11 +8,13 @@
 #include <keel/mem.h>
 
 #include "base/atomic.h"
+#include "base/sim_hook.h"
 
 /* Everything in keel that a process has once, and that is not constant:
  *   - `worker_of_thread`, and the actor of a plain thread (task/park.c), one for each thread;
  *   - `allocator`, set once before the first allocation, and `allocator_used`;
  *   - the handlers of SIGSEGV and SIGBUS that keel__fault_install found (task/fault.c).
+ *   - `keel__sim_word`, the simulation that is under way, if any;
  * Nothing registers itself when the program is loaded. */
 
 /* ---- Thread-locals ---- */
@@ -31,6 +33,10 @@ __attribute__((noinline)) void keel__process_set_worker(struct keel__worker *wor
     worker_of_thread = worker;
 }
 
+/* ---- Simulation ---- */
+
+keel__aptr keel__sim_word;
+
 /* ---- Misuse ---- */
 
 void keel__misuse(const char *format, ...)
@@ -41,6 +47,8 @@ void keel__misuse(const char *format, ...)
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
+    if (keel__sim() != NULL)
+        keel__sim()->misuse(text);
     fprintf(stderr, "keel: misuse: %s\n", text);
     fflush(stderr);
     abort();
@@ -95,11 +103,34 @@ static void *announced(void *ptr)
     return ptr;
 }
 
+/* In a simulation memory may be refused, and is known by the run it belongs to. */
+static void *simulated_alloc(size_t size)
+{
+    void *ptr = keel__sim()->refuse_memory() ? NULL : allocator.alloc(allocator.self, size);
+
+    if (ptr != NULL)
+        keel__sim()->allocated(ptr, size);
+    return ptr;
+}
+
+static void *simulated_realloc(void *old, size_t size)
+{
+    void *ptr = keel__sim()->refuse_memory() ? NULL : allocator.realloc(allocator.self, old, size);
+
+    if (ptr != NULL) {
+        keel__sim()->freed(old);
+        keel__sim()->allocated(ptr, size);
+    }
+    return ptr;
+}
+
 void *keel_mem_alloc(size_t size)
 {
     if (size == 0)
         return NULL;
     mark_used();
+    if (__builtin_expect(keel__sim() != NULL, 0))
+        return simulated_alloc(size);
     return announced(allocator.alloc(allocator.self, size));
 }
 
@@ -110,6 +141,8 @@ void *keel_mem_realloc(void *ptr, size_t size)
     mark_used();
     if (ptr != NULL)
         keel__tsan_acquire(ptr);
+    if (__builtin_expect(keel__sim() != NULL, 0))
+        return simulated_realloc(ptr, size);
     return announced(allocator.realloc(allocator.self, ptr, size));
 }
 
@@ -117,6 +150,8 @@ void keel_mem_free(void *ptr)
 {
     if (ptr != NULL) {
         keel__tsan_acquire(ptr);
+        if (__builtin_expect(keel__sim() != NULL, 0))
+            keel__sim()->freed(ptr);
         allocator.free(allocator.self, ptr);
     }
 }

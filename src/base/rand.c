@@ -6,6 +6,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/sim_hook.h"
+
 #if defined(__linux__)
 #include <sys/random.h>
 #endif
@@ -126,6 +128,10 @@ static uint64_t from_surroundings(void)
 
 uint64_t keel_rand_system_seed(void)
 {
+    uint64_t simulated;
+    if (keel__sim() != NULL && keel__sim()->random(&simulated))
+        return simulated;
+
     uint64_t seed;
 
     return from_system(&seed) ? seed : from_surroundings();

@@ -4,6 +4,7 @@
 #include <keel/mem.h>
 
 #include "base/process.h"
+#include "base/sim_hook.h"
 #include "task/ctx.h"
 #include "task/worker.h"
 
@@ -47,6 +48,7 @@ static void call(keel_after *after)
 
     after->fn(after->arg);
 
+    keel__order_release(after);
     keel__spin_lock(&after->lock);
     after->running = false;
     after->runner = NULL;
@@ -58,6 +60,7 @@ static void call(keel_after *after)
 static void run_task(keel__task *task)
 {
     keel__tsan_acquire(task);
+    keel__order_acquire(task);
     call(keel__container(task, keel_after, task));
 }
 
@@ -100,14 +103,16 @@ void keel__after_start(keel_after *after)
     after->task.failed = fail_task;
     after->task.free = free_task;
     keel__tsan_release(&after->task);
+    keel__order_release(&after->task);
     keel__task_spawn(&after->task);
 }
 
 keel_err *keel_ctx_after(keel_after **out, keel_ctx *ctx, keel_after_fn fn, void *arg)
 {
     *out = NULL;
+    keel__point(KEEL__OP_AFTER, ctx);
     if (ctx == NULL || ctx->top == NULL) {
-        keel_err *broken = keel_ctx_err(ctx);
+        keel_err *broken = keel__ctx_err(ctx);
         return broken != NULL
                    ? broken
                    : keel_err_wrap(KEEL_ERR_INVAL, "keel_ctx_after: this context never ends");
@@ -120,6 +125,7 @@ keel_err *keel_ctx_after(keel_after **out, keel_ctx *ctx, keel_after_fn fn, void
     after->fn = fn;
     after->arg = arg;
     *out = after;
+    keel__order_release(&after->task); /* fn sees what the caller did before */
 
     keel__spin_lock(&ctx->lock);
     after->pending = keel__load_relaxed(&ctx->state) == KEEL__CTX_LIVE;
@@ -140,6 +146,7 @@ void keel__after_claim(keel_after *after)
 
 bool keel_after_stop(keel_after *after)
 {
+    keel__point(KEEL__OP_AFTER_STOP, after);
     keel__spin_lock(&after->ctx->lock);
     bool stopped = after->pending;
     if (stopped)
@@ -165,6 +172,7 @@ bool keel_after_stop_and_wait(keel_after *after)
     keel__spin_unlock(&after->lock);
     if (busy)
         keel__wait_end(&wait, NULL, KEEL__NO_TIMEOUT);
+    keel__order_acquire(after);
     return false;
 }
 

@@ -7,6 +7,7 @@
 #include <keel/mem.h>
 
 #include "base/process.h"
+#include "base/sim_hook.h"
 #include "task/chan.h"
 
 static size_t min(size_t a, size_t b)
@@ -114,7 +115,7 @@ static bool wait_for_peer(keel_ctx *ctx, keel_chan *chan, keel__waitq *queue, ke
 static keel_err *send_some(keel_ctx *ctx, keel_chan *chan, const unsigned char *items, size_t count,
                            size_t *sent)
 {
-    keel_err *err = keel_ctx_err(ctx);
+    keel_err *err = keel__ctx_err(ctx);
 
     if (err != NULL)
         return err;
@@ -123,6 +124,7 @@ static keel_err *send_some(keel_ctx *ctx, keel_chan *chan, const unsigned char *
     keel__waiter waiter = { .wait = &wait, .number = KEEL__FIRED_USER };
     keel__waitq served = { 0 };
 
+    keel__order_release(chan);
     keel__spin_lock(&chan->lock);
     if (chan->closed) {
         keel__spin_unlock(&chan->lock);
@@ -142,7 +144,7 @@ static keel_err *send_some(keel_ctx *ctx, keel_chan *chan, const unsigned char *
     if (done == count)
         return NULL;
     if (!wait_for_peer(ctx, chan, &chan->senders, &waiter))
-        return keel_ctx_err(ctx);
+        return keel__ctx_err(ctx);
     *sent += waiter.count;
     return waiter.count > 0 ? NULL : KEEL_ERR_CLOSED;
 }
@@ -152,7 +154,7 @@ static keel_err *receive(keel_ctx *ctx, keel_chan *chan, unsigned char *items, s
                          size_t *received)
 {
     *received = 0;
-    keel_err *err = keel_ctx_err(ctx);
+    keel_err *err = keel__ctx_err(ctx);
     if (err != NULL)
         return err;
 
@@ -172,9 +174,10 @@ static keel_err *receive(keel_ctx *ctx, keel_chan *chan, unsigned char *items, s
 
     if (done == 0 && !closed) {
         if (!wait_for_peer(ctx, chan, &chan->receivers, &waiter))
-            return keel_ctx_err(ctx);
+            return keel__ctx_err(ctx);
         done = waiter.count;
     }
+    keel__order_acquire(chan);
     *received = done;
     return done > 0 ? NULL : KEEL_ERR_CLOSED;
 }
@@ -221,6 +224,7 @@ keel_err *keel_chan_send(keel_ctx *ctx, keel_chan *chan, const void *item)
     size_t sent = 0;
 
     need(chan, item, "keel_chan_send");
+    keel__point(KEEL__OP_CHAN_SEND, chan);
     return send_some(ctx, chan, item, 1, &sent);
 }
 
@@ -229,6 +233,7 @@ keel_err *keel_chan_recv(keel_ctx *ctx, keel_chan *chan, void *item)
     size_t received;
 
     need(chan, item, "keel_chan_recv");
+    keel__point(KEEL__OP_CHAN_RECV, chan);
     keel_err *err = receive(ctx, chan, item, 1, &received);
     if (err != NULL)
         memset(item, 0, chan->item_size);
@@ -237,8 +242,14 @@ keel_err *keel_chan_recv(keel_ctx *ctx, keel_chan *chan, void *item)
 
 bool keel_chan_next(keel_ctx *ctx, keel_chan *chan, void *item)
 {
+    size_t received;
+
     need(chan, item, "keel_chan_next");
-    return keel_chan_recv(ctx, chan, item) == NULL; /* its errors are all static */
+    keel__point(KEEL__OP_CHAN_RECV, chan);
+    bool some = receive(ctx, chan, item, 1, &received) == NULL; /* its errors are all static */
+    if (!some)
+        memset(item, 0, chan->item_size);
+    return some;
 }
 
 keel_chan_status keel_chan_try_send(keel_chan *chan, const void *item)
@@ -246,6 +257,8 @@ keel_chan_status keel_chan_try_send(keel_chan *chan, const void *item)
     keel__waitq served = { 0 };
 
     need(chan, item, "keel_chan_try_send");
+    keel__point(KEEL__OP_CHAN_SEND, chan);
+    keel__order_release(chan);
     keel__spin_lock(&chan->lock);
     bool closed = chan->closed;
     bool done = !closed && keel__chan_put(chan, item, 1, &served) == 1;
@@ -259,11 +272,14 @@ keel_chan_status keel_chan_try_recv(keel_chan *chan, void *item)
     keel__waitq served = { 0 };
 
     need(chan, item, "keel_chan_try_recv");
+    keel__point(KEEL__OP_CHAN_RECV, chan);
     keel__spin_lock(&chan->lock);
     bool closed = chan->closed;
     bool done = keel__chan_get(chan, item, 1, &served) == 1;
     keel__spin_unlock(&chan->lock);
     keel__unpark_all(served.first);
+    if (done || closed)
+        keel__order_acquire(chan);
     if (!done)
         memset(item, 0, chan->item_size);
     return done ? KEEL_CHAN_DONE : closed ? KEEL_CHAN_CLOSED : KEEL_CHAN_WOULD_BLOCK;
@@ -277,6 +293,7 @@ keel_err *keel_chan_send_many(keel_ctx *ctx, keel_chan *chan, const void *items,
     keel_err *err = NULL;
 
     need(chan, count > 0 ? items : chan, "keel_chan_send_many");
+    keel__point(KEEL__OP_CHAN_SEND, chan);
     do
         err = send_some(ctx, chan, from + done * chan->item_size, count - done, &done);
     while (err == NULL && done < count);
@@ -294,6 +311,7 @@ keel_err *keel_chan_recv_many(keel_ctx *ctx, keel_chan *chan, void *items, size_
     *received = 0;
     if (max == 0)
         return KEEL_ERR_INVAL;
+    keel__point(KEEL__OP_CHAN_RECV, chan);
 
     keel_err *err = receive(ctx, chan, items, max, received);
     if (err != NULL)
@@ -304,6 +322,8 @@ keel_err *keel_chan_recv_many(keel_ctx *ctx, keel_chan *chan, void *items, size_
 void keel_chan_close(keel_chan *chan)
 {
     need(chan, chan, "keel_chan_close");
+    keel__point(KEEL__OP_CHAN_CLOSE, chan);
+    keel__order_release(chan);
     keel__spin_lock(&chan->lock);
     bool twice = chan->closed;
     chan->closed = true;

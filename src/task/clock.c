@@ -7,6 +7,7 @@
 #include <keel/mem.h>
 
 #include "base/process.h"
+#include "base/sim_hook.h"
 
 static keel_clock system_clock;
 
@@ -45,6 +46,10 @@ int64_t keel_clock_now(keel_clock *clock)
 {
     if (clock->manual)
         return (int64_t)keel__load(&clock->now_ns);
+
+    int64_t simulated_ns;
+    if (__builtin_expect(keel__sim() != NULL, 0) && keel__sim()->now(&simulated_ns))
+        return simulated_ns;
 
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);

@@ -6,6 +6,7 @@
 #include <keel/mem.h>
 
 #include "base/process.h"
+#include "base/sim_hook.h"
 #include "task/clock.h"
 #include "task/ctx.h"
 #include "task/worker.h"
@@ -175,15 +176,22 @@ void keel__ctx_expire(keel_ctx *ctx)
 
 void keel_ctx_cancel_cause(keel_ctx *ctx, keel_err *cause)
 {
-    if (is_static(ctx))
+    keel__point(KEEL__OP_CTX_CANCEL, ctx);
+    if (is_static(ctx)) {
         keel_err_free(cause);
-    else
-        end(ctx, KEEL__CTX_CANCELLED, cause);
+        return;
+    }
+    keel__order_release(ctx->top);
+    end(ctx, KEEL__CTX_CANCELLED, cause);
 }
 
 void keel_ctx_cancel(keel_ctx *ctx)
 {
-    keel_ctx_cancel_cause(ctx, NULL);
+    keel__point(KEEL__OP_CTX_CANCEL, ctx);
+    if (is_static(ctx))
+        return;
+    keel__order_release(ctx->top);
+    end(ctx, KEEL__CTX_CANCELLED, NULL);
 }
 
 void keel_ctx_free(keel_ctx *ctx)
@@ -328,9 +336,17 @@ keel_ctx *keel_ctx_without_cancel(keel_ctx *parent)
 
 keel_err *keel_ctx_err(keel_ctx *ctx)
 {
+    keel__point(KEEL__OP_CTX_ERR, ctx);
+    return keel__ctx_err(ctx);
+}
+
+keel_err *keel__ctx_err(keel_ctx *ctx)
+{
     if (ctx == NULL)
         return NULL;
     keel_err *err = end_of(ctx);
+    if (err != NULL)
+        keel__order_acquire(ctx->top);
     if (err != NULL || ctx->deadline_ns == INT64_MAX)
         return err;
 
@@ -346,7 +362,7 @@ keel_err *keel_ctx_err(keel_ctx *ctx)
 
 keel_err *keel_ctx_cause(keel_ctx *ctx)
 {
-    keel_err *err = keel_ctx_err(ctx);
+    keel_err *err = keel__ctx_err(ctx);
 
     if (err == NULL || is_static(ctx))
         return err;

@@ -4,6 +4,7 @@
 #include <keel/mem.h>
 
 #include "base/process.h"
+#include "base/sim_hook.h"
 #include "task/ctx.h"
 #include "task/worker.h"
 
@@ -109,6 +110,7 @@ static void leave(keel_group *group)
 {
     keel__waiter *woken;
 
+    keel__order_release(group);
     keel__spin_lock(&group->lock);
     woken = keel__waitq_claim(&group->places); /* who gets the place: `running` stays */
     if (woken == NULL && --group->running == 0)
@@ -123,6 +125,7 @@ static void run_task(keel__task *task_)
     group_task *task = keel__container(task_, group_task, task);
 
     keel__tsan_acquire(task_);
+    keel__order_acquire(task_);
     record(task->group, task->fn(task->group->ctx, task->arg));
     leave(task->group);
 }
@@ -165,6 +168,7 @@ static bool start(keel_group *group, keel_task_fn fn, void *arg, const char *nam
     task->task.failed = fail_task;
     task->task.free = free_task;
     keel__tsan_release(&task->task);
+    keel__order_release(&task->task);
     keel__task_spawn(&task->task);
     return true;
 }
@@ -174,6 +178,7 @@ void keel_group_go_at(keel_group *group, keel_task_fn fn, void *arg, const char 
 {
     if (group->broken != NULL)
         return;
+    keel__point(KEEL__OP_GROUP_GO, group);
     keel__wait wait = keel__wait_begin();
     keel__waiter waiter = { .wait = &wait, .number = KEEL__FIRED_USER };
 
@@ -194,6 +199,7 @@ bool keel_group_try_go_at(keel_group *group, keel_task_fn fn, void *arg, const c
 {
     if (group->broken != NULL)
         return false;
+    keel__point(KEEL__OP_GROUP_GO, group);
     keel__spin_lock(&group->lock);
     bool full = group->running >= group->limit;
     if (!full)
@@ -208,6 +214,7 @@ keel_err *keel_group_wait(keel_group *group)
         return NULL;
     if (group->broken != NULL)
         return group->broken;
+    keel__point(KEEL__OP_GROUP_WAIT, group);
     keel__wait wait = keel__wait_begin();
     keel__waiter waiter = { .wait = &wait, .number = KEEL__FIRED_USER };
 
@@ -218,6 +225,7 @@ keel_err *keel_group_wait(keel_group *group)
     keel__spin_unlock(&group->lock);
     if (busy)
         keel__wait_end(&wait, NULL, KEEL__NO_TIMEOUT);
+    keel__order_acquire(group);
 
     keel_err *err = group->err;
     keel_ctx_free(group->ctx);

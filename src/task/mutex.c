@@ -2,11 +2,14 @@
 #include <keel/sync.h>
 
 #include "base/process.h"
+#include "base/sim_hook.h"
 #include "base/spin.h"
 #include "task/park.h"
 
-/* The owner hands the mutex over: who was claimed owns it before it runs. So a free mutex has no
- * waiters that could still be served, and nobody can overtake them. */
+/* Handing the mutex to a waiter at every unlock would leave it idle for as long as the waiter takes to
+ * wake up, on another core thousands of times longer than it is held. So an unlock frees it and wakes the
+ * first waiter, one at a time (`keel__woken`), which then tries again. If somebody was faster it goes
+ * back to the front of the queue, and now the next unlock hands the mutex over. */
 
 enum { NAME_BYTES = 192 };
 
@@ -41,15 +44,20 @@ void keel_mutex_deinit(keel_mutex *mutex)
         misuse("keel_mutex_deinit", mutex, "is locked", mutex->keel__owner, keel__actor_self());
 }
 
-/* True if the caller has it now; if not, `waiter` stands in the queue. */
-static bool lock_or_queue(keel_mutex *mutex, keel__waiter *waiter)
+/* True if the caller has it now; if not, `waiter` stands in the queue, at its front if it was woken
+ * before and came too late. */
+static bool lock_or_queue(keel_mutex *mutex, keel__waiter *waiter, bool woken)
 {
     keel__actor *self = waiter->wait->actor;
 
     keel__spin_lock(&mutex->keel__lock);
     keel__actor *owner = mutex->keel__owner;
+    if (woken)
+        mutex->keel__woken = 0;
     if (owner == NULL)
         mutex->keel__owner = self;
+    else if (owner != self && woken)
+        keel__waitq_push_front(&mutex->keel__waiters, waiter);
     else if (owner != self)
         keel__waitq_push(&mutex->keel__waiters, waiter);
     keel__spin_unlock(&mutex->keel__lock);
@@ -58,36 +66,48 @@ static bool lock_or_queue(keel_mutex *mutex, keel__waiter *waiter)
     return owner == NULL;
 }
 
+/* Waits for the mutex; false if the context ended first. `count` of a waiter says that it is to be
+ * handed the mutex, and then that it was. */
+static bool lock(keel_ctx *ctx, keel_mutex *mutex)
+{
+    for (bool woken = false;; woken = true) {
+        keel__wait wait = keel__wait_begin();
+        keel__waiter waiter = { .wait = &wait, .number = KEEL__FIRED_USER, .count = woken };
+
+        if (lock_or_queue(mutex, &waiter, woken))
+            break;
+        if (keel__wait_end(&wait, ctx, KEEL__NO_TIMEOUT) != KEEL__FIRED_USER) {
+            keel__spin_lock(&mutex->keel__lock);
+            keel__waitq_remove(&mutex->keel__waiters, &waiter);
+            keel__spin_unlock(&mutex->keel__lock);
+            return false;
+        }
+        if (waiter.count != 0)
+            break;
+    }
+    keel__order_acquire(mutex);
+    return true;
+}
+
 void keel_mutex_lock(keel_mutex *mutex)
 {
     need(mutex, "keel_mutex_lock");
-    keel__wait wait = keel__wait_begin();
-    keel__waiter waiter = { .wait = &wait, .number = KEEL__FIRED_USER };
-
-    if (!lock_or_queue(mutex, &waiter))
-        (void)keel__wait_end(&wait, NULL, KEEL__NO_TIMEOUT); /* only a hand-over can end it */
+    keel__point(KEEL__OP_MUTEX_LOCK, mutex);
+    (void)lock(NULL, mutex); /* without a context it succeeds */
 }
 
 keel_err *keel_mutex_lock_ctx(keel_ctx *ctx, keel_mutex *mutex)
 {
     need(mutex, "keel_mutex_lock_ctx");
-    KEEL_TRY(keel_ctx_err(ctx));
-
-    keel__wait wait = keel__wait_begin();
-    keel__waiter waiter = { .wait = &wait, .number = KEEL__FIRED_USER };
-    if (lock_or_queue(mutex, &waiter) ||
-        keel__wait_end(&wait, ctx, KEEL__NO_TIMEOUT) == KEEL__FIRED_USER)
-        return NULL;
-
-    keel__spin_lock(&mutex->keel__lock);
-    keel__waitq_remove(&mutex->keel__waiters, &waiter);
-    keel__spin_unlock(&mutex->keel__lock);
-    return keel_ctx_err(ctx);
+    keel__point(KEEL__OP_MUTEX_LOCK, mutex);
+    KEEL_TRY(keel__ctx_err(ctx));
+    return lock(ctx, mutex) ? NULL : keel__ctx_err(ctx);
 }
 
 bool keel_mutex_try_lock(keel_mutex *mutex)
 {
     need(mutex, "keel_mutex_try_lock");
+    keel__point(KEEL__OP_MUTEX_LOCK, mutex);
     keel__actor *self = keel__actor_self();
 
     keel__spin_lock(&mutex->keel__lock);
@@ -95,20 +115,29 @@ bool keel_mutex_try_lock(keel_mutex *mutex)
     if (locked)
         mutex->keel__owner = self;
     keel__spin_unlock(&mutex->keel__lock);
+    if (locked)
+        keel__order_acquire(mutex);
     return locked;
 }
 
 void keel_mutex_unlock(keel_mutex *mutex)
 {
     need(mutex, "keel_mutex_unlock");
+    keel__point(KEEL__OP_MUTEX_UNLOCK, mutex);
+    keel__order_release(mutex);
     keel__actor *self = keel__actor_self();
     keel__waiter *next = NULL;
 
     keel__spin_lock(&mutex->keel__lock);
     keel__actor *owner = mutex->keel__owner;
     if (owner == self) {
-        next = keel__waitq_claim(&mutex->keel__waiters);
-        mutex->keel__owner = next != NULL ? next->wait->actor : NULL;
+        mutex->keel__owner = NULL;
+        if (mutex->keel__woken == 0)
+            next = keel__waitq_claim(&mutex->keel__waiters);
+        if (next != NULL && next->count != 0)
+            mutex->keel__owner = next->wait->actor;
+        else if (next != NULL)
+            mutex->keel__woken = 1;
     }
     keel__spin_unlock(&mutex->keel__lock);
     if (owner != self)

@@ -9,6 +9,7 @@
 #include <keel/task.h>
 
 #include "base/process.h"
+#include "base/sim_hook.h"
 #include "task/worker.h"
 
 /* One call. On the stack of the task that waits for it, or on the heap if it may be abandoned. */
@@ -172,9 +173,60 @@ static bool withdraw(keel__offload *offload, job *call)
     return withdrawn;
 }
 
+/* In a simulation a task stands for the thread. */
+typedef struct job_task {
+    keel__task task;
+    job *call;
+} job_task;
+
+static void run_job(keel__task *task)
+{
+    keel__order_acquire(task);
+    perform(&task->rt->offload, keel__container(task, job_task, task)->call);
+}
+
+static void free_job_task(keel__task *task)
+{
+    keel_mem_free(keel__container(task, job_task, task));
+}
+
+static bool fail_job(keel__task *task, keel_err *err)
+{
+    keel_err_free(err);
+    run_job(task); /* a short call does with the stack there is */
+    return true;
+}
+
+static void simulate(keel_runtime *rt, job *call)
+{
+    job_task *task = keel_mem_calloc(1, sizeof *task);
+
+    call->begun = true;
+    if (task == NULL) {
+        perform(&rt->offload, call);
+        return;
+    }
+    task->call = call;
+    task->task = (keel__task){ .rt = rt,
+                               .name = "keel_offload",
+                               .where = "keel_offload",
+                               .stack_bytes = KEEL__STACK_LARGE_BYTES,
+                               .run = run_job,
+                               .failed = fail_job,
+                               .free = free_job_task };
+    keel__order_release(&task->task);
+    keel__task_spawn(&task->task);
+}
+
 /* Queues a job and sees to it that a thread will take it, or that it fails. */
 static void submit(keel__offload *offload, job *call)
 {
+    keel__worker *worker = keel__worker_self();
+
+    if (worker != NULL && worker->rt->simulated) {
+        simulate(worker->rt, call);
+        return;
+    }
     keel__spin_lock(&offload->lock);
     keel__list_push(&offload->jobs, &call->link);
     keel__waiter *idle = keel__waitq_claim(&offload->idle);
@@ -213,8 +265,8 @@ static bool wait_done(keel__offload *offload, job *call, keel_ctx *ctx)
 keel_err *keel_offload(keel_ctx *ctx, keel_offload_fn fn, void *arg)
 {
     keel__worker *worker = keel__worker_self();
-    keel_err *ended = keel_ctx_err(ctx);
-
+    keel__point(KEEL__OP_OFFLOAD, NULL);
+    keel_err *ended = keel__ctx_err(ctx);
     if (ended != NULL)
         return ended;
     if (worker == NULL)
@@ -228,7 +280,7 @@ keel_err *keel_offload(keel_ctx *ctx, keel_offload_fn fn, void *arg)
     if (wait_done(&rt->offload, &call, ctx)) {
         err = call.err;
     } else if (withdraw(&rt->offload, &call)) {
-        err = keel_ctx_err(ctx);
+        err = keel__ctx_err(ctx);
     } else {
         wait_done(&rt->offload, &call, NULL);
         err = call.err;
@@ -241,7 +293,9 @@ keel_err *keel_offload_abandon(keel_ctx *ctx, keel_offload_fn fn, void *arg,
                                void (*arg_free)(void *arg))
 {
     keel__worker *worker = keel__worker_self();
-    keel_err *err = keel_ctx_err(ctx);
+
+    keel__point(KEEL__OP_OFFLOAD, NULL);
+    keel_err *err = keel__ctx_err(ctx);
     job *call = err == NULL ? keel_mem_calloc(1, sizeof *call) : NULL;
 
     if (call == NULL || worker == NULL) {
@@ -261,7 +315,7 @@ keel_err *keel_offload_abandon(keel_ctx *ctx, keel_offload_fn fn, void *arg,
     if (wait_done(&rt->offload, call, ctx)) {
         err = call->err;
     } else {
-        err = keel_ctx_err(ctx);
+        err = keel__ctx_err(ctx);
         if (!withdraw(&rt->offload, call)) {
             keel__spin_lock(&rt->offload.lock);
             abandoned = call->abandoned = !call->done; /* too late: it has ended meanwhile */

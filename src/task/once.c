@@ -2,6 +2,7 @@
 #include <keel/sync.h>
 
 #include "base/process.h"
+#include "base/sim_hook.h"
 #include "base/spin.h"
 #include "task/park.h"
 
@@ -31,6 +32,7 @@ void keel_once_deinit(keel_once *once)
 
 static keel_err *kept(const keel_once *once)
 {
+    keel__order_acquire(once);
     return once->keel__err != NULL ? keel_err_retain(once->keel__err) : NULL;
 }
 
@@ -39,6 +41,7 @@ static keel_err *run(keel_ctx *ctx, keel_once *once, keel_task_fn fn, void *arg)
     keel_err *err = fn(ctx, arg);
     keel_err *result = err != NULL ? keel_err_retain(err) : NULL;
 
+    keel__order_release(once);
     keel__spin_lock(&once->keel__lock);
     once->keel__err = err;
     once->keel__runner = NULL;
@@ -52,7 +55,8 @@ static keel_err *run(keel_ctx *ctx, keel_once *once, keel_task_fn fn, void *arg)
 keel_err *keel_once_do(keel_ctx *ctx, keel_once *once, keel_task_fn fn, void *arg)
 {
     need(once, "keel_once_do");
-    KEEL_TRY(keel_ctx_err(ctx));
+    keel__point(KEEL__OP_ONCE, once);
+    KEEL_TRY(keel__ctx_err(ctx));
     if (keel__load(&once->keel__done))
         return kept(once);
 
@@ -81,5 +85,5 @@ keel_err *keel_once_do(keel_ctx *ctx, keel_once *once, keel_task_fn fn, void *ar
     keel__spin_lock(&once->keel__lock);
     keel__waitq_remove(&once->keel__waiters, &waiter);
     keel__spin_unlock(&once->keel__lock);
-    return keel_ctx_err(ctx);
+    return keel__ctx_err(ctx);
 }

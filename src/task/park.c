@@ -10,6 +10,7 @@
 #include <keel/rand.h>
 
 #include "base/process.h"
+#include "base/sim_hook.h"
 #include "task/clock.h"
 #include "task/ctx.h"
 #include "task/random.h"
@@ -166,7 +167,7 @@ uint32_t keel__wait_end(keel__wait *wait, keel_ctx *ctx, int64_t timeout_ns)
 
     if (keel__load(&wait->fired) == KEEL__FIRED_NONE) {
         watched = keel__ctx_watch(ctx, &watcher);
-        if (!watched && keel_ctx_err(ctx) != NULL && keel__wait_claim(wait, KEEL__FIRED_CTX))
+        if (!watched && keel__ctx_err(ctx) != NULL && keel__wait_claim(wait, KEEL__FIRED_CTX))
             return KEEL__FIRED_CTX;
     }
 
@@ -190,6 +191,7 @@ uint32_t keel__wait_end(keel__wait *wait, keel_ctx *ctx, int64_t timeout_ns)
     if (watched)
         keel__ctx_unwatch(ctx, &watcher);
     keel__tsan_acquire(wait->actor);
+    keel__order_acquire(wait->actor);
     uint32_t fired = keel__load(&wait->fired);
     if (fired == KEEL__FIRED_TIMER && ctx_first) {
         keel__ctx_expire(ctx);
@@ -201,6 +203,7 @@ uint32_t keel__wait_end(keel__wait *wait, keel_ctx *ctx, int64_t timeout_ns)
 void keel__unpark(keel__actor *actor)
 {
     keel__tsan_release(actor);
+    keel__order_release(actor);
     if (actor->is_thread) {
         thread_actor *thread = keel__container(actor, thread_actor, actor);
 
@@ -216,7 +219,10 @@ void keel__unpark(keel__actor *actor)
 uint64_t keel__rand_u64(void)
 {
     keel__worker *worker = keel__worker_self();
+    uint64_t bits;
 
+    if (keel__sim() != NULL && keel__sim()->random(&bits))
+        return bits;
     if (worker != NULL)
         return keel_rand_u64(&worker->rand);
     thread_actor *thread = thread_self();

@@ -94,9 +94,15 @@ static inline bool keel__wait_cancel(keel__wait *wait)
 /* Lets an actor go on whose wait the caller has claimed. The wait is gone when this returns. */
 void keel__unpark(keel__actor *actor);
 
+/* keel_ctx_err for the library itself: no operation of the user's. */
+keel_err *keel__ctx_err(keel_ctx *ctx);
+
 /* ---- Queues of waiters, under their owner's lock ---- */
 
 void keel__waitq_push(keel__waitq *queue, keel__waiter *waiter);
+
+/* The same at the front. */
+void keel__waitq_push_front(keel__waitq *queue, keel__waiter *waiter);
 
 /* Nothing happens if it is not in the queue (any more). */
 void keel__waitq_remove(keel__waitq *queue, keel__waiter *waiter);

@@ -10,6 +10,7 @@
 #include <keel/mem.h>
 
 #include "base/process.h"
+#include "base/sim_hook.h"
 #include "task/cores.h"
 #include "task/ctx.h"
 #include "task/fault.h"
@@ -137,6 +138,8 @@ keel_err *keel__runtime_new(keel_runtime **out, const keel_runtime_opts *opts_, 
     unsigned loops = 0, threads = 0, first = all_threads ? 0 : 1;
 
     *out = NULL;
+    if (keel__sim() != NULL && keel__sim()->active())
+        return keel_err_wrap(KEEL_ERR_UNSUPPORTED, "start of a runtime in a simulation");
     KEEL_TRY(check_opts(&opts));
     keel_runtime *rt = keel_mem_calloc(1, sizeof *rt);
     if (rt == NULL)
@@ -204,7 +207,7 @@ keel_err *keel__runtime_join(keel_ctx *ctx, keel_runtime *rt, size_t count, int6
             int64_t left_ns = end_ns != INT64_MAX ? end_ns - keel_ctx_now(ctx) : KEEL__NO_TIMEOUT;
             uint32_t fired = keel__wait_end(&wait, ctx, left_ns);
             if (fired == KEEL__FIRED_CTX)
-                err = keel_ctx_err(ctx);
+                err = keel__ctx_err(ctx);
             else if (fired == KEEL__FIRED_TIMER)
                 err = KEEL_ERR_TIMEOUT;
         }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/process.h"
+#include "base/sim_hook.h"
 #include "task/chan.h"
 #include "task/random.h"
 
@@ -55,6 +56,14 @@ static bool has_channel(const keel_case *c)
 
 static void order_looks(const selection *s, bool ordered)
 {
+    if (keel__sim() != NULL && keel__sim()->active()) {
+        /* any case may be the first to be looked at, by a single choice */
+        size_t first = ordered || s->count == 0 ? 0 : (size_t)keel__sim()->choose(s->count);
+
+        for (size_t i = 0; i < s->count; i++)
+            room_of(s, i)->look = (uint16_t)((first + i) % s->count);
+        return;
+    }
     for (size_t i = 0; i < s->count; i++) {
         /* a shuffle that grows: element i changes places with one of 0 to i */
         size_t other = ordered ? i : (size_t)(((keel__rand_u64() >> 32) * (i + 1)) >> 32);
@@ -178,6 +187,8 @@ static int finish(const selection *s, size_t index, bool happened)
 
     if (!has_channel(c))
         return (int)index;
+    if (c->keel__op == OP_RECV)
+        keel__order_acquire(c->keel__chan);
     if (c->keel__op == OP_RECV && !happened)
         memset(c->keel__item, 0, c->keel__chan->item_size);
     if (c->keel__ok != NULL)
@@ -246,8 +257,12 @@ int keel_select_cases(keel_ctx *ctx, keel_case *cases, size_t count, bool ordere
     if (count > UINT16_MAX)
         keel__misuse("keel_select: %zu cases at %p, the most are %d", count, (void *)cases,
                      UINT16_MAX);
-    if (keel_ctx_err(ctx) != NULL)
+    keel__point(KEEL__OP_SELECT, cases);
+    if (keel__ctx_err(ctx) != NULL)
         return KEEL_SELECT_CTX;
+    for (size_t i = 0; keel__sim() != NULL && i < count; i++)
+        if (cases[i].keel__op == OP_SEND)
+            keel__order_release(cases[i].keel__chan);
     order_looks(&s, ordered);
     prepare(&s);
     order_locks(&s);

@@ -2,6 +2,7 @@
 #include <keel/sync.h>
 
 #include "base/process.h"
+#include "base/sim_hook.h"
 #include "base/spin.h"
 #include "task/park.h"
 
@@ -53,7 +54,8 @@ static bool take(keel_semaphore *sem, size_t count)
 keel_err *keel_semaphore_acquire(keel_ctx *ctx, keel_semaphore *sem, size_t count)
 {
     need(sem, "keel_semaphore_acquire");
-    KEEL_TRY(keel_ctx_err(ctx));
+    keel__point(KEEL__OP_SEMAPHORE_ACQUIRE, sem);
+    KEEL_TRY(keel__ctx_err(ctx));
 
     keel__wait wait = keel__wait_begin();
     keel__waiter waiter = { .wait = &wait, .number = KEEL__FIRED_USER, .count = count };
@@ -64,23 +66,28 @@ keel_err *keel_semaphore_acquire(keel_ctx *ctx, keel_semaphore *sem, size_t coun
     if (!taken && count <= sem->keel__permits)
         keel__waitq_push(&sem->keel__waiters, &waiter);
     keel__spin_unlock(&sem->keel__lock);
-    if (taken || keel__wait_end(&wait, ctx, KEEL__NO_TIMEOUT) == KEEL__FIRED_USER)
+    if (taken || keel__wait_end(&wait, ctx, KEEL__NO_TIMEOUT) == KEEL__FIRED_USER) {
+        keel__order_acquire(sem);
         return NULL;
+    }
 
     keel__spin_lock(&sem->keel__lock);
     keel__waitq_remove(&sem->keel__waiters, &waiter);
     keel__waiter *granted = grant(sem);
     keel__spin_unlock(&sem->keel__lock);
     keel__unpark_all(granted);
-    return keel_ctx_err(ctx);
+    return keel__ctx_err(ctx);
 }
 
 bool keel_semaphore_try_acquire(keel_semaphore *sem, size_t count)
 {
     need(sem, "keel_semaphore_try_acquire");
+    keel__point(KEEL__OP_SEMAPHORE_ACQUIRE, sem);
     keel__spin_lock(&sem->keel__lock);
     bool taken = take(sem, count);
     keel__spin_unlock(&sem->keel__lock);
+    if (taken)
+        keel__order_acquire(sem);
     return taken;
 }
 
@@ -89,6 +96,8 @@ void keel_semaphore_release(keel_semaphore *sem, size_t count)
     keel__waiter *granted = NULL;
 
     need(sem, "keel_semaphore_release");
+    keel__point(KEEL__OP_SEMAPHORE_RELEASE, sem);
+    keel__order_release(sem);
     keel__spin_lock(&sem->keel__lock);
     size_t out = sem->keel__permits - sem->keel__free;
     if (count <= out) {

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 
 #include "base/process.h"
+#include "base/sim_hook.h"
 #include "base/spin.h"
 #include "task/park.h"
 
@@ -30,6 +31,7 @@ void keel_waitgroup_deinit(keel_waitgroup *wg)
 void keel_waitgroup_add(keel_waitgroup *wg, size_t count)
 {
     need(wg, "keel_waitgroup_add");
+    keel__point(KEEL__OP_WAITGROUP_ADD, wg);
     keel__spin_lock(&wg->keel__lock);
     bool fits = count <= UINT64_MAX - wg->keel__count;
     if (fits)
@@ -46,6 +48,8 @@ void keel_waitgroup_done(keel_waitgroup *wg)
     keel__waiter *waiters = NULL;
 
     need(wg, "keel_waitgroup_done");
+    keel__point(KEEL__OP_WAITGROUP_DONE, wg);
+    keel__order_release(wg);
     keel__spin_lock(&wg->keel__lock);
     bool under_way = wg->keel__count > 0;
     if (under_way && --wg->keel__count == 0)
@@ -59,7 +63,8 @@ void keel_waitgroup_done(keel_waitgroup *wg)
 keel_err *keel_waitgroup_wait(keel_ctx *ctx, keel_waitgroup *wg)
 {
     need(wg, "keel_waitgroup_wait");
-    KEEL_TRY(keel_ctx_err(ctx));
+    keel__point(KEEL__OP_WAITGROUP_WAIT, wg);
+    KEEL_TRY(keel__ctx_err(ctx));
 
     keel__wait wait = keel__wait_begin();
     keel__waiter waiter = { .wait = &wait, .number = KEEL__FIRED_USER };
@@ -69,11 +74,13 @@ keel_err *keel_waitgroup_wait(keel_ctx *ctx, keel_waitgroup *wg)
     if (!none)
         keel__waitq_push(&wg->keel__waiters, &waiter);
     keel__spin_unlock(&wg->keel__lock);
-    if (none || keel__wait_end(&wait, ctx, KEEL__NO_TIMEOUT) == KEEL__FIRED_USER)
+    if (none || keel__wait_end(&wait, ctx, KEEL__NO_TIMEOUT) == KEEL__FIRED_USER) {
+        keel__order_acquire(wg);
         return NULL;
+    }
 
     keel__spin_lock(&wg->keel__lock);
     keel__waitq_remove(&wg->keel__waiters, &waiter);
     keel__spin_unlock(&wg->keel__lock);
-    return keel_ctx_err(ctx);
+    return keel__ctx_err(ctx);
 }

@@ -15,6 +15,18 @@ void keel__waitq_push(keel__waitq *queue, keel__waiter *waiter)
     queue->last = waiter;
 }
 
+void keel__waitq_push_front(keel__waitq *queue, keel__waiter *waiter)
+{
+    waiter->prev = NULL;
+    waiter->next = queue->first;
+    waiter->queued = true;
+    if (queue->first != NULL)
+        queue->first->prev = waiter;
+    else
+        queue->last = waiter;
+    queue->first = waiter;
+}
+
 void keel__waitq_remove(keel__waitq *queue, keel__waiter *waiter)
 {
     if (!waiter->queued)

@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "base/process.h"
+#include "base/sim_hook.h"
 #include "task/fault.h"
 
 enum {
@@ -121,6 +122,11 @@ static void queue_fresh(keel__worker *worker, keel__task *task, bool newborn)
         task->home = worker;
         keel__list_push(&worker->live, &task->live);
     }
+    if (worker->rt->simulated) {
+        keel__list_push(&worker->ready, &task->link);
+        keel__spin_unlock(&worker->lock);
+        return;
+    }
     keel__list_push(&worker->fresh, &task->link);
     keel__add_relaxed(&worker->fresh_added, 1);
     keel__add_seq(&worker->fresh_count, 1);
@@ -135,6 +141,8 @@ static void queue_fresh(keel__worker *worker, keel__task *task, bool newborn)
 void keel__task_spawn(keel__task *task)
 {
     keel__add_relaxed(&task->rt->live, 1);
+    if (__builtin_expect(keel__sim() != NULL, 0))
+        keel__sim()->spawned(task);
     queue_fresh(worker_for(task->rt), task, true);
 }
 
@@ -221,6 +229,7 @@ void keel_yield(void)
         sched_yield();
         return;
     }
+    keel__point(KEEL__OP_YIELD, NULL);
     keel__task_ready(task);
     keel__task_park();
 }
@@ -257,7 +266,7 @@ static void bury(keel__worker *worker, keel__task *task)
     }
 }
 
-static void run(keel__worker *worker, keel__task *task)
+void keel__worker_run(keel__worker *worker, keel__task *task)
 {
     if (task->stack == NULL) {
         keel_err *err =
@@ -472,7 +481,7 @@ void keel__worker_loop(keel__worker *worker)
                 stop_searching(worker);
                 call_searcher(rt, worker); /* where one found something there may be more */
             }
-            run(worker, task);
+            keel__worker_run(worker, task);
             if (--worker->budget == 0)
                 look(worker);
             continue;

@@ -76,6 +76,7 @@ struct keel_runtime {
     keel__stack_pool stacks;
     keel__offload offload;
     bool handles_faults;
+    bool simulated;        /* its one worker's tasks are scheduled by a simulation */
     int64_t spin_ns;       /* how long a worker looks for work before it sleeps */
     keel__a32 next_worker; /* for tasks from plain threads */
     keel__a32 sleepers;    /* workers that a spawner may wake */
@@ -97,6 +98,9 @@ void keel__worker_deinit(keel__worker *worker);
 
 /* Runs tasks on the calling thread until the runtime stops. */
 void keel__worker_loop(keel__worker *worker);
+
+/* Runs a task on the calling worker until it parks or ends. */
+void keel__worker_run(keel__worker *worker, keel__task *task);
 
 /* Wakes it if it sleeps. */
 void keel__worker_wake(keel__worker *worker);

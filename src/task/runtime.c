@@ -2,6 +2,7 @@
 #include <keel/runtime.h>
 
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -90,6 +91,8 @@ static void dismantle(keel_runtime *rt, unsigned loops, unsigned first, unsigned
     for (unsigned i = first; i < first + threads; i++)
         pthread_join(rt->workers[i].thread, NULL);
     keel__offload_deinit(&rt->offload);
+    while (keel__load(&rt->visitors) != 0)
+        sched_yield(); /* for the few instructions that it takes */
     keel_ctx_free(rt->root);
     for (unsigned i = 0; i < loops; i++)
         keel__worker_deinit(&rt->workers[i]);

@@ -86,6 +86,20 @@ static void call_searcher(keel_runtime *rt, const keel__worker *except)
     }
 }
 
+/* ---- Visitors ---- */
+
+/* A thread that is none of the runtime's queues a task. The task may run at once, and be the last
+ * before the runtime is stopped: it must not be freed while that thread still has a worker to wake. */
+static bool enter(keel_runtime *rt)
+{
+    keel__worker *self = keel__worker_self();
+
+    if (self != NULL && self->rt == rt)
+        return false; /* its worker is joined first */
+    keel__add(&rt->visitors, 1);
+    return true;
+}
+
 /* ---- Queues ---- */
 
 void keel__task_ready(keel__task *task)
@@ -96,6 +110,8 @@ void keel__task_ready(keel__task *task)
         keel__list_push(&owner->ready, &task->link);
         return;
     }
+    keel_runtime *rt = owner->rt;
+    bool visitor = enter(rt);
     keel__spin_lock(&owner->lock);
     keel__list_push(&owner->inbox, &task->link);
     keel__add_relaxed(&owner->inbox_count, 1);
@@ -103,6 +119,8 @@ void keel__task_ready(keel__task *task)
     keel__spin_unlock(&owner->lock);
     if (tell)
         uv_async_send(&owner->async);
+    if (visitor)
+        keel__sub(&rt->visitors, 1);
 }
 
 static keel__worker *worker_for(keel_runtime *rt)
@@ -117,6 +135,9 @@ static keel__worker *worker_for(keel_runtime *rt)
 /* Puts a task that has not started into the queue of `worker`, where others may find it. */
 static void queue_fresh(keel__worker *worker, keel__task *task, bool newborn)
 {
+    keel_runtime *rt = worker->rt;
+    bool visitor = enter(rt);
+
     keel__spin_lock(&worker->lock);
     if (newborn) {
         task->home = worker;
@@ -135,7 +156,9 @@ static void queue_fresh(keel__worker *worker, keel__task *task, bool newborn)
     if (tell)
         uv_async_send(&worker->async);
     else
-        call_searcher(worker->rt, worker);
+        call_searcher(rt, worker);
+    if (visitor)
+        keel__sub(&rt->visitors, 1);
 }
 
 void keel__task_spawn(keel__task *task)

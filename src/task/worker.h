@@ -84,6 +84,7 @@ struct keel_runtime {
     keel__a32 stopping;    /* no task is left; workers end */
     keel__a32 wakes;       /* ever, of workers that slept */
     keel__a32 joining;     /* somebody waits for `live` to fall */
+    keel__a32 visitors;    /* threads of others, in the middle of waking a worker */
     keel__asize live;      /* tasks that have not ended */
     keel__asize offloads;  /* tasks that wait for an offloaded call */
     keel__spin lock;       /* guards joiners */

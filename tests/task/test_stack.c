@@ -291,14 +291,22 @@ static void own_info_handler(int number, siginfo_t *info, void *context)
     own_handler(number);
 }
 
-static keel_err *touch_null(keel_ctx *ctx, void *address)
+static keel_err *touch(keel_ctx *ctx, void *address)
 {
     (void)ctx;
     **(volatile char **)address = 1;
     return NULL;
 }
 
+/* An address that may not be touched, and that no sanitizer knows. */
 static char *nowhere;
+
+static void find_nowhere(void)
+{
+    nowhere = mmap(NULL, 1, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (nowhere == MAP_FAILED)
+        abort();
+}
 
 static void fault_elsewhere(void *with_info)
 {
@@ -309,12 +317,13 @@ static void fault_elsewhere(void *with_info)
         action.sa_flags = SA_SIGINFO;
         action.sa_sigaction = own_info_handler;
     }
+    find_nowhere();
     said = "mine";
     sigaction(SIGSEGV, &action, NULL);
     keel_err *err =
         keel_runtime_start(&rt, &(keel_runtime_opts){ .workers = 1, .handle_faults = true });
     if (err == NULL)
-        err = keel_runtime_run(rt, touch_null, &nowhere);
+        err = keel_runtime_run(rt, touch, &nowhere);
     keel_err_free(err);
 }
 
@@ -335,11 +344,12 @@ static void fault_without_handler(void *in_task)
 {
     keel_runtime *rt;
 
+    find_nowhere();
     signal(SIGSEGV, SIG_DFL);
     keel_err *err =
         keel_runtime_start(&rt, &(keel_runtime_opts){ .workers = 1, .handle_faults = true });
     if (err == NULL && *(bool *)in_task)
-        err = keel_runtime_run(rt, touch_null, &nowhere);
+        err = keel_runtime_run(rt, touch, &nowhere);
     else if (err == NULL)
         *(volatile char *)nowhere = 1;
     keel_err_free(err);

@@ -5,19 +5,22 @@
 
 #include "base/process.h"
 #include "base/sim_hook.h"
+#include "task/clock.h"
 #include "task/ctx.h"
 #include "task/worker.h"
 
 #define RETRY_NS KEEL_MS(1)
 
-/* While it waits in its context's list (`pending`), the context's lock guards it; then its own. Two
- * own it: the user, and, once started, the run. */
+/* Two own it: the user, and the run to come. `pending` ends when it is started or stopped, whichever
+ * is first. Who ends the context takes it out of the list, and starts it when it holds no lock any
+ * more; until then it can be stopped, also by another after-function on the same thread. */
 struct keel_after {
     keel__task task;
     keel__a32 refs;
     keel_ctx *ctx;
-    keel__link link; /* in ctx->afters */
-    bool pending;    /* guarded by ctx->lock */
+    keel__link link; /* in ctx->afters, or where keel__after_claim's caller keeps it */
+    bool pending;    /* guarded by ctx->lock, like the next */
+    bool claimed;    /* has left ctx->afters to be started */
     keel_after_fn fn;
     void *arg;
     keel__timer retry;
@@ -75,7 +78,7 @@ static bool fail_task(keel__task *task, keel_err *err)
     keel_after *after = keel__container(task, keel_after, task);
 
     keel_err_free(err);
-    after->retry.when_ns = keel_ctx_now(after->ctx) + RETRY_NS;
+    after->retry.when_ns = keel__clock_after(keel_ctx_now(after->ctx), RETRY_NS);
     after->retry.fire = retry;
     keel__worker_arm(task->rt, &after->retry);
     return false;
@@ -87,9 +90,22 @@ static void free_task(keel__task *task)
     release(keel__container(task, keel_after, task));
 }
 
-/* `pending` has just become false, or never was true, and fn is to run: nobody can stop it now. */
+void keel__after_claim(keel_after *after)
+{
+    after->claimed = true;
+}
+
 void keel__after_start(keel_after *after)
 {
+    keel__spin_lock(&after->ctx->lock);
+    bool stopped = !after->pending;
+    after->pending = false;
+    after->running = !stopped;
+    keel__spin_unlock(&after->ctx->lock);
+    if (stopped) {
+        release(after);
+        return;
+    }
     if (after->ctx->rt == NULL) {
         call(after);
         release(after);
@@ -111,10 +127,10 @@ keel_err *keel_ctx_after(keel_after **out, keel_ctx *ctx, keel_after_fn fn, void
 {
     *out = NULL;
     keel__point(KEEL__OP_AFTER, ctx);
+    keel_err *ended = keel__ctx_err(ctx); /* looks at the deadline, too */
     if (ctx == NULL || ctx->top == NULL) {
-        keel_err *broken = keel__ctx_err(ctx);
-        return broken != NULL
-                   ? broken
+        return ended != NULL
+                   ? ended
                    : keel_err_wrap(KEEL_ERR_INVAL, "keel_ctx_after: this context never ends");
     }
     keel_after *after = keel_mem_calloc(1, sizeof *after);
@@ -128,32 +144,28 @@ keel_err *keel_ctx_after(keel_after **out, keel_ctx *ctx, keel_after_fn fn, void
     keel__order_release(&after->task); /* fn sees what the caller did before */
 
     keel__spin_lock(&ctx->lock);
-    after->pending = keel__load_relaxed(&ctx->state) == KEEL__CTX_LIVE;
-    after->running = !after->pending;
-    if (after->pending)
+    bool live = keel__load_relaxed(&ctx->state) == KEEL__CTX_LIVE;
+    after->pending = true;
+    if (live)
         keel__list_push(&ctx->afters, &after->link);
+    else
+        keel__after_claim(after);
     keel__spin_unlock(&ctx->lock);
-    if (!after->pending)
+    if (!live)
         keel__after_start(after);
     return NULL;
-}
-
-void keel__after_claim(keel_after *after)
-{
-    after->pending = false;
-    after->running = true;
 }
 
 bool keel_after_stop(keel_after *after)
 {
     keel__point(KEEL__OP_AFTER_STOP, after);
     keel__spin_lock(&after->ctx->lock);
-    bool stopped = after->pending;
-    if (stopped)
+    bool stopped = after->pending, listed = stopped && !after->claimed;
+    if (listed)
         keel__list_remove(&after->ctx->afters, &after->link);
     after->pending = false;
     keel__spin_unlock(&after->ctx->lock);
-    if (stopped)
+    if (listed)
         release(after); /* the run's: there will be none; the user's is still there */
     return stopped;
 }

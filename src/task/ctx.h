@@ -77,7 +77,8 @@ keel_ctx *keel__ctx_broken(const keel_err *why);
 keel_ctx *keel__ctx_retain(keel_ctx *ctx);
 void keel__ctx_release(keel_ctx *ctx);
 
-/* After-functions (after.c): under the context's lock, says that one is to run; then starts it. */
+/* After-functions (after.c): under the context's lock, says that one has left its list; then, without
+ * the lock, starts that, unless it was stopped in between. */
 void keel__after_claim(keel_after *after);
 void keel__after_start(keel_after *after);
 keel_after *keel__after_of(keel__link *link);

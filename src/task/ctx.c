@@ -164,34 +164,43 @@ static void fire_deadline(keel__timer *timer)
     keel__ctx_release(ctx); /* the timer's */
 }
 
+/* Who set a context's deadline: an ancestor, perhaps. That has the cause, and other descendants. */
+static keel_ctx *deadline_owner(keel_ctx *ctx)
+{
+    while (ctx->parent != NULL && ctx->parent->top == ctx->top &&
+           ctx->parent->clock == ctx->clock && ctx->parent->deadline_ns == ctx->deadline_ns)
+        ctx = ctx->parent;
+    return ctx;
+}
+
 void keel__ctx_expire(keel_ctx *ctx)
 {
-    /* the deadline is an ancestor's, perhaps: the one that set it has the cause, and siblings */
-    keel_ctx *owner = ctx;
-    while (owner->parent != NULL && owner->parent->top == owner->top &&
-           owner->parent->deadline_ns == owner->deadline_ns)
-        owner = owner->parent;
+    keel_ctx *owner = deadline_owner(ctx);
+
     end(owner, KEEL__CTX_DEADLINE, keel_err_retain(owner->timeout_cause));
+}
+
+static void cancel(keel_ctx *ctx, keel_err *cause)
+{
+    keel__ctx_err(ctx); /* its deadline may have come first, unseen */
+    keel__order_release(ctx->top);
+    end(ctx, KEEL__CTX_CANCELLED, cause);
 }
 
 void keel_ctx_cancel_cause(keel_ctx *ctx, keel_err *cause)
 {
     keel__point(KEEL__OP_CTX_CANCEL, ctx);
-    if (is_static(ctx)) {
+    if (is_static(ctx))
         keel_err_free(cause);
-        return;
-    }
-    keel__order_release(ctx->top);
-    end(ctx, KEEL__CTX_CANCELLED, cause);
+    else
+        cancel(ctx, cause);
 }
 
 void keel_ctx_cancel(keel_ctx *ctx)
 {
     keel__point(KEEL__OP_CTX_CANCEL, ctx);
-    if (is_static(ctx))
-        return;
-    keel__order_release(ctx->top);
-    end(ctx, KEEL__CTX_CANCELLED, NULL);
+    if (!is_static(ctx))
+        cancel(ctx, NULL);
 }
 
 void keel_ctx_free(keel_ctx *ctx)
@@ -243,17 +252,25 @@ static keel_ctx *make(keel_ctx *parent, bool detached, int64_t deadline_ns)
     return ctx;
 }
 
-static void arm(keel_ctx *ctx)
+/* For a new context with a deadline of its own: ends it, or sees that it will end. */
+static void start_timer(keel_ctx *ctx)
 {
-    ctx->timer.when_ns = ctx->deadline_ns;
-    ctx->timer.fire = fire_deadline;
-    keel__ctx_retain(ctx);
-    keel__worker_arm(ctx->rt, &ctx->timer);
+    if (ctx->deadline_ns <= keel_clock_now(ctx->clock)) {
+        end(ctx, KEEL__CTX_DEADLINE, keel_err_retain(ctx->timeout_cause));
+    } else if (ctx->rt != NULL) {
+        ctx->timer.when_ns = ctx->deadline_ns;
+        ctx->timer.fire = fire_deadline;
+        keel__ctx_retain(ctx);
+        keel__worker_arm(ctx->rt, &ctx->timer);
+    }
 }
 
-static keel_ctx *or_without_memory(keel_ctx *ctx)
+/* What a constructor returns that could not make a child: the parent, if that is why. */
+static keel_ctx *or_broken(keel_ctx *ctx, keel_ctx *parent)
 {
-    return ctx != NULL ? ctx : &without_memory;
+    if (ctx != NULL)
+        return ctx;
+    return parent != NULL && parent->broken != NULL ? parent : &without_memory;
 }
 
 keel_ctx *keel__ctx_child(keel_ctx *parent, keel_runtime *rt, keel_clock *clock)
@@ -264,19 +281,25 @@ keel_ctx *keel__ctx_child(keel_ctx *parent, keel_runtime *rt, keel_clock *clock)
         return ctx;
 
     /* The parent's deadline, on this clock; and kept here, since perhaps nobody does there. */
-    if (ctx->deadline_ns != INT64_MAX)
-        ctx->deadline_ns =
-            keel__clock_after(keel_clock_now(clock), ctx->deadline_ns - keel_clock_now(ctx->clock));
+    bool timed = ctx->deadline_ns != INT64_MAX;
+    if (timed)
+        ctx->timeout_cause = keel_err_retain(deadline_owner(ctx)->timeout_cause);
+    if (timed && ctx->clock != clock) {
+        int64_t now_ns = keel_clock_now(ctx->clock);
+        int64_t left_ns = ctx->deadline_ns > now_ns ? ctx->deadline_ns - now_ns : 0;
+
+        ctx->deadline_ns = keel__clock_after(keel_clock_now(clock), left_ns);
+    }
     ctx->rt = rt;
     ctx->clock = clock;
-    if (ctx->deadline_ns != INT64_MAX)
-        arm(ctx);
+    if (timed)
+        start_timer(ctx);
     return ctx;
 }
 
 keel_ctx *keel_ctx_with_cancel(keel_ctx *parent)
 {
-    return or_without_memory(make(parent, false, INT64_MAX));
+    return or_broken(make(parent, false, INT64_MAX), parent);
 }
 
 keel_ctx *keel_ctx_with_deadline_cause(keel_ctx *parent, int64_t deadline_ns, keel_err *cause)
@@ -285,18 +308,14 @@ keel_ctx *keel_ctx_with_deadline_cause(keel_ctx *parent, int64_t deadline_ns, ke
 
     if (ctx == NULL) {
         keel_err_free(cause);
-        return &without_memory;
+        return or_broken(NULL, parent);
     }
     if (ctx->deadline_ns != deadline_ns || deadline_ns == INT64_MAX) {
         keel_err_free(cause); /* the parent's is earlier, and ends this one too */
         return ctx;
     }
     ctx->timeout_cause = cause;
-    if (deadline_ns <= keel_clock_now(ctx->clock)) {
-        end(ctx, KEEL__CTX_DEADLINE, keel_err_retain(cause));
-    } else if (ctx->rt != NULL) {
-        arm(ctx);
-    }
+    start_timer(ctx);
     return ctx;
 }
 
@@ -321,7 +340,7 @@ keel_ctx *keel_ctx_with_value(keel_ctx *parent, const void *key, void *value)
     keel_ctx *ctx = make(parent, false, INT64_MAX);
 
     if (ctx == NULL)
-        return &without_memory;
+        return or_broken(NULL, parent);
     ctx->key = key;
     ctx->value = value;
     return ctx;
@@ -329,7 +348,7 @@ keel_ctx *keel_ctx_with_value(keel_ctx *parent, const void *key, void *value)
 
 keel_ctx *keel_ctx_without_cancel(keel_ctx *parent)
 {
-    return or_without_memory(make(parent, true, INT64_MAX));
+    return or_broken(make(parent, true, INT64_MAX), parent);
 }
 
 /* ---- Asking ---- */

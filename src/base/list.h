@@ -35,6 +35,17 @@ static inline void keel__list_push(keel__list *list, keel__link *link)
     list->last = link;
 }
 
+static inline void keel__list_push_front(keel__list *list, keel__link *link)
+{
+    link->prev = NULL;
+    link->next = list->first;
+    if (list->first != NULL)
+        list->first->prev = link;
+    else
+        list->last = link;
+    list->first = link;
+}
+
 static inline void keel__list_remove(keel__list *list, keel__link *link)
 {
     if (link->prev != NULL)

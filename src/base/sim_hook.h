@@ -30,6 +30,8 @@ typedef struct keel__sim_hook {
     bool (*refuse_memory)(void);
     void (*allocated)(void *ptr, size_t size);
     void (*freed)(void *ptr);
+    /* What is allocated from now on (true), until it says false, outlives the run. */
+    void (*lasting)(bool on);
     /* A contract was broken: does not return if the caller is simulated. */
     void (*misuse)(const char *text);
     bool (*active)(void);

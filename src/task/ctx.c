@@ -180,8 +180,12 @@ void keel__ctx_expire(keel_ctx *ctx)
     end(owner, KEEL__CTX_DEADLINE, keel_err_retain(owner->timeout_cause));
 }
 
-static void cancel(keel_ctx *ctx, keel_err *cause)
+void keel__ctx_cancel(keel_ctx *ctx, keel_err *cause)
 {
+    if (is_static(ctx)) {
+        keel_err_free(cause);
+        return;
+    }
     keel__ctx_err(ctx); /* its deadline may have come first, unseen */
     keel__order_release(ctx->top);
     end(ctx, KEEL__CTX_CANCELLED, cause);
@@ -190,24 +194,26 @@ static void cancel(keel_ctx *ctx, keel_err *cause)
 void keel_ctx_cancel_cause(keel_ctx *ctx, keel_err *cause)
 {
     keel__point(KEEL__OP_CTX_CANCEL, ctx);
-    if (is_static(ctx))
-        keel_err_free(cause);
-    else
-        cancel(ctx, cause);
+    keel__ctx_cancel(ctx, cause);
 }
 
 void keel_ctx_cancel(keel_ctx *ctx)
 {
     keel__point(KEEL__OP_CTX_CANCEL, ctx);
-    if (!is_static(ctx))
-        cancel(ctx, NULL);
+    keel__ctx_cancel(ctx, NULL);
 }
 
 void keel_ctx_free(keel_ctx *ctx)
 {
+    keel__point(KEEL__OP_CTX_CANCEL, ctx);
+    keel__ctx_free(ctx);
+}
+
+void keel__ctx_free(keel_ctx *ctx)
+{
     if (is_static(ctx))
         return;
-    keel_ctx_cancel(ctx);
+    keel__ctx_cancel(ctx, NULL);
     if (ctx->timer.worker != NULL && keel__worker_disarm(&ctx->timer))
         keel__ctx_release(ctx); /* the timer's reference */
     if (ctx->parent != NULL && ctx->top != ctx) {

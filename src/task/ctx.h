@@ -74,6 +74,10 @@ keel_ctx *keel__ctx_child(keel_ctx *parent, keel_runtime *rt, keel_clock *clock)
 /* The static context of a group that could not be made, for KEEL_ERR_NOMEM or another reason. */
 keel_ctx *keel__ctx_broken(const keel_err *why);
 
+/* keel_ctx_cancel_cause and keel_ctx_free for the library itself: no operations of the user's. */
+void keel__ctx_cancel(keel_ctx *ctx, keel_err *cause);
+void keel__ctx_free(keel_ctx *ctx);
+
 keel_ctx *keel__ctx_retain(keel_ctx *ctx);
 void keel__ctx_release(keel_ctx *ctx);
 

@@ -77,7 +77,7 @@ keel_ctx *keel_group_ctx(keel_group *group)
 void keel_group_cancel(keel_group *group)
 {
     if (group->broken == NULL)
-        keel_ctx_cancel(group->ctx);
+        keel__ctx_cancel(group->ctx, NULL);
 }
 
 /* Keeps the error of a task, if it is to be kept. Takes it. */
@@ -98,7 +98,7 @@ static void record(keel_group *group, keel_err *err)
     keel__spin_unlock(&group->lock);
 
     if (first && !group->collect_all)
-        keel_ctx_cancel_cause(group->ctx, keel_err_retain(err));
+        keel__ctx_cancel(group->ctx, keel_err_retain(err));
     else if (!first && group->collect_all)
         record(group, keel_err_join(kept, err));
     else if (!first)
@@ -228,7 +228,7 @@ keel_err *keel_group_wait(keel_group *group)
     keel__order_acquire(group);
 
     keel_err *err = group->err;
-    keel_ctx_free(group->ctx);
+    keel__ctx_free(group->ctx);
     keel_mem_free(group);
     return err;
 }

@@ -33,9 +33,8 @@ static void on_signal(uv_signal_t *handle, int number)
 
     for (int i = 0; i < END_SIGNALS; i++)
         uv_signal_stop(&prog->signals[i]);
-    keel_ctx_cancel_cause(
-        prog->task.rt->root,
-        keel_err_wrap(KEEL_ERR_INTERRUPTED, "%s", number == SIGINT ? "SIGINT" : "SIGTERM"));
+    keel__ctx_cancel(prog->task.rt->root, keel_err_wrap(KEEL_ERR_INTERRUPTED, "%s",
+                                                        number == SIGINT ? "SIGINT" : "SIGTERM"));
 }
 
 static keel_err *watch_signals(program *prog, keel__worker *worker)
@@ -67,7 +66,7 @@ static void run_program(keel__task *task)
 
     keel__tsan_acquire(task);
     prog->err = prog->fn(rt->root, prog->arg);
-    keel_ctx_cancel(rt->root);
+    keel__ctx_cancel(rt->root, NULL);
     keel_err *late = keel__runtime_join(NULL, rt, 1, STOP_TIMEOUT_NS); /* 1: this one */
     if (late != NULL) {
         char live[1024];

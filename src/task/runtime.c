@@ -93,7 +93,7 @@ static void dismantle(keel_runtime *rt, unsigned loops, unsigned first, unsigned
     keel__offload_deinit(&rt->offload);
     while (keel__load(&rt->visitors) != 0)
         sched_yield(); /* for the few instructions that it takes */
-    keel_ctx_free(rt->root);
+    keel__ctx_free(rt->root);
     for (unsigned i = 0; i < loops; i++)
         keel__worker_deinit(&rt->workers[i]);
     keel__stack_pool_deinit(&rt->stacks);
@@ -256,7 +256,7 @@ keel_err *keel_runtime_stop(keel_ctx *ctx, keel_runtime *rt)
 
     if (self != NULL && self->rt == rt)
         keel__misuse("keel_runtime_stop: called by a task of the runtime itself");
-    keel_ctx_cancel(rt->root);
+    keel__ctx_cancel(rt->root, NULL);
     keel_err *err = keel__runtime_join(ctx, rt, 0, KEEL__NO_TIMEOUT);
     if (err != NULL) {
         size_t count = keel__runtime_describe_live(rt, NULL, live, sizeof live);

@@ -289,16 +289,28 @@ static void bury(keel__worker *worker, keel__task *task)
     }
 }
 
-void keel__worker_run(keel__worker *worker, keel__task *task)
+static keel_err *take_stack(keel__worker *worker, keel__task *task)
+{
+    keel_runtime *rt = worker->rt;
+
+    if (rt->simulated)
+        keel__sim()->lasting(true);
+    keel_err *err = keel__stack_take(&rt->stacks, &worker->stacks, task->stack_bytes, &task->stack);
+    if (rt->simulated)
+        keel__sim()->lasting(false);
+    return err;
+}
+
+bool keel__worker_run(keel__worker *worker, keel__task *task)
 {
     if (task->stack == NULL) {
-        keel_err *err =
-            keel__stack_take(&worker->rt->stacks, &worker->stacks, task->stack_bytes, &task->stack);
+        keel_err *err = take_stack(worker, task);
         if (err != NULL) {
             task->stack = NULL;
-            if (task->failed(task, err))
+            bool over = task->failed(task, err);
+            if (over)
                 bury(worker, task);
-            return;
+            return over;
         }
         task->worker = worker;
         keel__fiber_init(&task->fiber, task->stack->low, task->stack->bytes, task_entry, task);
@@ -306,8 +318,10 @@ void keel__worker_run(keel__worker *worker, keel__task *task)
     worker->current = task;
     keel__fiber_switch(&worker->native, &task->fiber, false);
     worker->current = NULL;
-    if (task->ended)
-        bury(worker, task);
+    if (!task->ended)
+        return false;
+    bury(worker, task);
+    return true;
 }
 
 static void fire_timers(keel__worker *worker)
@@ -422,8 +436,16 @@ static void wait_in_loop(keel__worker *worker, int64_t limit_ns)
     keel_clock *clock = worker->rt->clock;
     int64_t next_ns = keel__timers_next(&worker->timers);
 
-    if (worker->handles != 0)
+    if (worker->handles != 0) {
         uv_run(&worker->loop, UV_RUN_NOWAIT); /* to tell the kernel of new handles */
+
+        /* that may have taken in the wake-up of who roused this worker since it said it sleeps */
+        keel__spin_lock(&worker->lock);
+        bool roused = !worker->sleeping;
+        keel__spin_unlock(&worker->lock);
+        if (roused)
+            return;
+    }
     if (next_ns != INT64_MAX) {
         int64_t left_ns = next_ns - keel_clock_now(clock);
 

@@ -100,8 +100,8 @@ void keel__worker_deinit(keel__worker *worker);
 /* Runs tasks on the calling thread until the runtime stops. */
 void keel__worker_loop(keel__worker *worker);
 
-/* Runs a task on the calling worker until it parks or ends. */
-void keel__worker_run(keel__worker *worker, keel__task *task);
+/* Runs a task on the calling worker until it parks or ends; true if it has ended, and is gone. */
+bool keel__worker_run(keel__worker *worker, keel__task *task);
 
 /* Wakes it if it sleeps. */
 void keel__worker_wake(keel__worker *worker);

@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef KEEL_SRC_TASK_SIM_H
+#define KEEL_SRC_TASK_SIM_H
+
+/* The simulator's parts: the engine (sim_engine.c) makes one run after another, the explorer
+ * (sim_explore.c) decides which, sim_memory.c and sim_race.c watch a run, sim_report.c tells of it.
+ *
+ * A *decision* is where a run could go on in several ways. Option 0 is what the plain run does: go on with
+ * the same task, or with the one that waits longest. A *deviation* is a decision for another option; a run
+ * is given by its deviations. A decision is known by its task and by how many operations that task had
+ * made: so a deviation keeps its meaning when others before it are left out.
+ *
+ * The engine's own memory is the C library's: what passes through keel_mem_alloc belongs to the run. */
+
+#include <setjmp.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <keel/rand.h>
+#include <keel/sim.h>
+
+#include "base/sim_hook.h"
+#include "task/clock.h"
+#include "task/worker.h"
+
+/* ---- Schedules ---- */
+
+enum { SIM_CLOCK = UINT32_MAX }; /* stands for a task: the next timer fires */
+
+typedef struct sim_deviation {
+    uint32_t task, op; /* the decision */
+    bool choice;       /* a choice among numbers, not among tasks */
+    uint32_t value;    /* the number, or which task goes on */
+} sim_deviation;
+
+typedef struct sim_schedule {
+    sim_deviation *items;
+    size_t count, room;
+} sim_schedule;
+
+/* Both say false without memory. */
+bool sim_schedule_add(sim_schedule *schedule, sim_deviation deviation);
+bool sim_schedule_copy(sim_schedule *to, const sim_schedule *from);
+void sim_schedule_free(sim_schedule *schedule);
+
+/* How a run decides. */
+typedef enum sim_mode { SIM_PLANNED, SIM_RANDOM, SIM_PCT, SIM_ROBIN } sim_mode;
+
+/* ---- A run ---- */
+
+typedef struct sim_task {
+    keel__task *task; /* NULL once it has ended */
+    const char *name, *where;
+    uint32_t ops;
+    unsigned op; /* its last operation, or the one it waits in */
+    const void *object;
+    const void *place;
+    uint64_t priority;
+} sim_task;
+
+typedef struct sim_event {
+    uint32_t task;
+    unsigned op;
+    const void *object;
+    const void *place;
+    const char *text; /* of notes and accesses */
+    int64_t now_ns;
+    uint64_t step;
+    uint64_t hash; /* of the trace up to here */
+} sim_event;
+
+enum { SIM_TEXT_BYTES = 2048 };
+
+typedef struct sim_failure {
+    keel_sim_kind kind;
+    uint32_t task;      /* whose step it was, or 0 */
+    const void *object; /* what it is about, or NULL */
+    uint64_t involved;  /* a bit for each task with a part in it, of the first 64 */
+    char text[SIM_TEXT_BYTES];
+} sim_failure;
+
+typedef struct sim_engine {
+    const char *name;
+    keel_task_fn fn;
+    void *arg;
+    keel_sim_opts opts;
+    keel_runtime *rt;
+    keel__worker *worker;
+    keel_clock clock;
+    bool out_of_memory; /* of the engine's own */
+
+    /* how the next run is made */
+    sim_mode mode;
+    uint64_t seed;
+    unsigned pct_depth;
+    double preemption;
+    const sim_schedule *plan;
+    uint64_t expected_steps; /* how long runs are, for PCT */
+    bool keep_alternatives, keep_events, races;
+    unsigned perturbation; /* other addresses, other garbage: must not change the run */
+
+    /* the run */
+    bool running;
+    bool lasting;        /* what is allocated now does not belong to the run */
+    keel_rand rand;      /* of the schedule */
+    keel_rand user_rand; /* of keel's own random choices */
+    uint64_t pct_changes[8];
+    uint64_t steps, hash;
+    sim_task *tasks; /* task i is tasks[i - 1] */
+    size_t task_count, task_room;
+    uint32_t last;        /* the task that ran last */
+    keel__task *next;     /* decided to go on now */
+    bool tick;            /* a timer is to fire now */
+    keel__task *settling; /* waits in keel_sim_settle */
+    keel__task main;
+    bool main_ended;
+    uint64_t clock_priority;
+    sim_schedule taken; /* the deviations it made */
+    size_t decisions,
+        last_planned; /* how many; and the number of the last that the plan asked for */
+    sim_failure failure;
+
+    /* what was kept of it: deviations that it could have made, and its events */
+    struct sim_alternative {
+        sim_deviation deviation;
+        size_t decision;
+    } * alternatives;
+    size_t alternative_count, alternative_room;
+    sim_event *events;
+    size_t event_count, event_room;
+    bool saw_access;
+    char *notes; /* texts of events, one after the other */
+    size_t note_length, note_room;
+
+    struct sim_memory *memory;
+    struct sim_races *race_state;
+} sim_engine;
+
+/* The engine whose run the calling thread is in, or NULL. */
+sim_engine *sim_current(void);
+
+bool sim_engine_init(sim_engine *engine, const char *name, keel_task_fn fn, void *arg,
+                     const keel_sim_opts *opts);
+void sim_engine_deinit(sim_engine *engine);
+
+/* Makes one run; what came of it is in the engine. */
+void sim_engine_run(sim_engine *engine);
+
+/* Ends the run as failed, if it has not failed before. From a task it does not return. */
+void sim_fail(sim_engine *engine, keel_sim_kind kind, const void *object, const char *format, ...)
+    KEEL_PRINTF(4, 5);
+
+/* Adds to an event log, if one is kept, and to the hash. */
+void sim_trace(sim_engine *engine, unsigned op, const void *object, const void *place,
+               const char *text);
+
+/* A number below `count`, as the schedule decides. */
+uint64_t sim_choose(sim_engine *engine, uint64_t count);
+
+sim_task *sim_task_get(sim_engine *engine, uint32_t id);
+/* "T2 'fetch'" */
+const char *sim_task_describe(sim_engine *engine, uint32_t id, char *buf, size_t size);
+const char *sim_op_name(unsigned op);
+
+/* ---- Memory of a run (sim_memory.c) ---- */
+
+bool sim_memory_init(sim_engine *engine);
+void sim_memory_deinit(sim_engine *engine);
+void sim_memory_allocated(sim_engine *engine, void *ptr, size_t size);
+void sim_memory_freed(sim_engine *engine, void *ptr);
+/* What is left: fails the run, if `leak`; frees it. */
+void sim_memory_end(sim_engine *engine, bool leak);
+
+/* ---- Races (sim_race.c) ---- */
+
+bool sim_races_init(sim_engine *engine);
+void sim_races_deinit(sim_engine *engine);
+void sim_races_begin(sim_engine *engine);
+void sim_races_spawned(sim_engine *engine, uint32_t id);
+void sim_races_released(sim_engine *engine, uint32_t id, const void *object);
+void sim_races_acquired(sim_engine *engine, uint32_t id, const void *object);
+void sim_races_access(sim_engine *engine, uint32_t id, const void *address, bool write,
+                      const char *name, const char *where);
+void sim_races_forget(sim_engine *engine, const void *from, size_t size);
+
+/* ---- Reports (sim_report.c) ---- */
+
+/* Of what the explorer found; the engine has made the run to be told of last, with its events. */
+keel_sim_report *sim_report_make(sim_engine *engine, uint64_t seed, uint64_t runs, int64_t real_ns,
+                                 bool exhausted);
+keel_sim_report *sim_report_error(const char *text);
+
+#endif /* KEEL_SRC_TASK_SIM_H */

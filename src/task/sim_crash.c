@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT */
+#include "task/sim_crash.h"
+
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/time.h>
+
+enum { SIGNAL_STACK_BYTES = 64 * 1024 };
+
+static const int signals[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT };
+enum { SIGNALS = sizeof signals / sizeof *signals };
+
+static struct {
+    bool installed;
+    struct sigaction previous[SIGNALS];
+    stack_t previous_stack;
+    void *stack;
+} guard;
+
+/* The handler does not return: the engine goes on, and never comes back to the task that crashed. */
+static void on_crash(int number, siginfo_t *info, void *context)
+{
+    sim_engine *engine = sim_current();
+    sigset_t set;
+
+    (void)context;
+    sigemptyset(&set);
+    sigaddset(&set, number);
+    pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+    if (engine != NULL && engine->worker->current != NULL) {
+        const keel__stack *stack = engine->worker->current->stack;
+        bool overflow = number != SIGABRT && stack != NULL &&
+                        keel__stack_guards(&engine->rt->stacks, stack, info->si_addr);
+
+        sim_fail(engine, KEEL_SIM_CRASH, NULL, "%s%s", strsignal(number),
+                 overflow ? ": the task's stack is used up" : "");
+    }
+    /* not a task's: die of it, as without the guard */
+    sigaction(number, &(struct sigaction){ .sa_handler = SIG_DFL }, NULL);
+    raise(number);
+}
+
+/* Installed once and kept while an exploration runs: system calls for every run would cost more than
+ * most runs. */
+void sim_crash_guard(sim_engine *engine)
+{
+    (void)engine;
+    if (KEEL__ASAN || KEEL__TSAN || guard.installed)
+        return;
+    void *stack =
+        mmap(NULL, SIGNAL_STACK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (stack == MAP_FAILED)
+        return; /* a crash then ends the program, as usual */
+    guard.stack = stack;
+    sigaltstack(&(stack_t){ .ss_sp = stack, .ss_size = SIGNAL_STACK_BYTES }, &guard.previous_stack);
+    for (int i = 0; i < SIGNALS; i++) {
+        struct sigaction action = { .sa_sigaction = on_crash, .sa_flags = SA_SIGINFO | SA_ONSTACK };
+
+        sigemptyset(&action.sa_mask);
+        sigaction(signals[i], &action, &guard.previous[i]);
+    }
+    guard.installed = true;
+}
+
+void sim_crash_unguard(sim_engine *engine)
+{
+    (void)engine;
+    if (!guard.installed)
+        return;
+    for (int i = 0; i < SIGNALS; i++)
+        sigaction(signals[i], &guard.previous[i], NULL);
+    sigaltstack(&guard.previous_stack, NULL);
+    munmap(guard.stack, SIGNAL_STACK_BYTES);
+    guard.installed = false;
+}

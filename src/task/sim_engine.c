@@ -1,0 +1,851 @@
+/* SPDX-License-Identifier: MIT */
+#include "task/sim.h"
+
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <keel/mem.h>
+#include <keel/sync.h>
+
+#include "base/process.h"
+#include "task/ctx.h"
+#include "task/sim_crash.h"
+
+enum { MAX_STEPS = 100000 };
+#define DAY_NS KEEL_HOUR(24)
+
+/* ---- Which engine ---- */
+
+static sim_engine *current;
+static pthread_t current_thread;
+
+sim_engine *sim_current(void)
+{
+    sim_engine *engine = current;
+
+    return engine != NULL && engine->running && pthread_equal(current_thread, pthread_self())
+               ? engine
+               : NULL;
+}
+
+/* The number of the task that runs, or 0 on the engine's own stack. */
+static uint32_t running_task(const sim_engine *engine)
+{
+    return engine->worker->current != NULL ? engine->worker->current->sim_id : 0;
+}
+
+sim_task *sim_task_get(sim_engine *engine, uint32_t id)
+{
+    return id > 0 && id <= engine->task_count ? &engine->tasks[id - 1] : NULL;
+}
+
+const char *sim_task_describe(sim_engine *engine, uint32_t id, char *buf, size_t size)
+{
+    const sim_task *task = sim_task_get(engine, id);
+
+    if (task == NULL)
+        snprintf(buf, size, "the scheduler");
+    else
+        snprintf(buf, size, "T%u '%s'", id, task->name);
+    return buf;
+}
+
+/* Makes room for one more element of an array of the engine's. */
+static bool grow(sim_engine *engine, void **items, size_t *room, size_t count, size_t size)
+{
+    if (count < *room)
+        return true;
+    size_t more = *room != 0 ? *room * 2 : 64;
+    void *grown = realloc(*items, more * size);
+    if (grown == NULL) {
+        engine->out_of_memory = true;
+        return false;
+    }
+    *items = grown;
+    *room = more;
+    return true;
+}
+
+/* ---- Trace ---- */
+
+static uint64_t mix(uint64_t hash, uint64_t value)
+{
+    hash = (hash ^ value) * 0x9E3779B97F4A7C15u;
+    return hash ^ (hash >> 29);
+}
+
+static void trace(sim_engine *engine, uint32_t id, unsigned op, const void *object,
+                  const void *place, const char *text)
+{
+    int64_t now_ns = keel_clock_now(&engine->clock);
+
+    engine->hash = mix(mix(engine->hash, ((uint64_t)id << 32) | op), (uint64_t)now_ns);
+    if (!engine->keep_events || !grow(engine, (void **)&engine->events, &engine->event_room,
+                                      engine->event_count, sizeof *engine->events))
+        return;
+    engine->events[engine->event_count++] = (sim_event){ .task = id,
+                                                         .op = op,
+                                                         .object = object,
+                                                         .place = place,
+                                                         .text = text,
+                                                         .now_ns = now_ns,
+                                                         .step = engine->steps,
+                                                         .hash = engine->hash };
+}
+
+void sim_trace(sim_engine *engine, unsigned op, const void *object, const void *place,
+               const char *text)
+{
+    trace(engine, running_task(engine), op, object, place, text);
+}
+
+/* ---- Failing ---- */
+
+void sim_fail(sim_engine *engine, keel_sim_kind kind, const void *object, const char *format, ...)
+{
+    if (engine->failure.kind == KEEL_SIM_PASS) {
+        va_list args;
+
+        engine->failure.kind = kind;
+        engine->failure.task = running_task(engine);
+        engine->failure.object = object;
+        if (engine->failure.task > 0 && engine->failure.task <= 64)
+            engine->failure.involved |= (uint64_t)1 << (engine->failure.task - 1);
+        va_start(args, format);
+        vsnprintf(engine->failure.text, sizeof engine->failure.text, format, args);
+        va_end(args);
+    }
+    if (engine->worker->current != NULL)
+        for (;;)
+            keel__task_park(); /* the engine never comes back to it */
+}
+
+/* ---- Decisions ---- */
+
+bool sim_schedule_add(sim_schedule *schedule, sim_deviation deviation)
+{
+    if (schedule->count == schedule->room) {
+        size_t room = schedule->room != 0 ? schedule->room * 2 : 16;
+        sim_deviation *items = realloc(schedule->items, room * sizeof *items);
+
+        if (items == NULL)
+            return false;
+        schedule->items = items;
+        schedule->room = room;
+    }
+    schedule->items[schedule->count++] = deviation;
+    return true;
+}
+
+bool sim_schedule_copy(sim_schedule *to, const sim_schedule *from)
+{
+    to->count = 0;
+    for (size_t i = 0; i < from->count; i++)
+        if (!sim_schedule_add(to, from->items[i]))
+            return false;
+    return true;
+}
+
+void sim_schedule_free(sim_schedule *schedule)
+{
+    free(schedule->items);
+    *schedule = (sim_schedule){ 0 };
+}
+
+/* What the plan says at a decision; NULL: nothing. */
+static const sim_deviation *planned(const sim_engine *engine, uint32_t task, uint32_t op)
+{
+    for (size_t i = 0; i < engine->plan->count; i++)
+        if (engine->plan->items[i].task == task && engine->plan->items[i].op == op)
+            return &engine->plan->items[i];
+    return NULL;
+}
+
+static uint64_t priority_of(sim_engine *engine, uint32_t id)
+{
+    return id == SIM_CLOCK ? engine->clock_priority : engine->tasks[id - 1].priority;
+}
+
+/* PCT: at a few steps, drawn before the run, the task that would go on falls behind all others. */
+static void change_priorities(sim_engine *engine, uint32_t id)
+{
+    for (unsigned i = 0; i + 1 < engine->pct_depth; i++)
+        if (engine->pct_changes[i] == engine->decisions) {
+            if (id == SIM_CLOCK)
+                engine->clock_priority = i;
+            else
+                engine->tasks[id - 1].priority = i;
+        }
+}
+
+static size_t most_urgent(sim_engine *engine, const uint32_t *options, size_t count)
+{
+    size_t best = 0;
+
+    for (size_t i = 1; i < count; i++)
+        if (priority_of(engine, options[i]) > priority_of(engine, options[best]))
+            best = i;
+    return best;
+}
+
+/* Decides among `count` options at an operation of `task`: tasks, or, with `options` NULL, numbers.
+ * Returns an index. Keeps what else could have been decided, if that is asked for. */
+static size_t decide(sim_engine *engine, uint32_t task, uint32_t op, const uint32_t *options,
+                     size_t count)
+{
+    size_t index = 0;
+    bool choice = options == NULL;
+
+    switch (engine->mode) {
+    case SIM_PLANNED: {
+        const sim_deviation *deviation = planned(engine, task, op);
+
+        if (deviation == NULL || deviation->choice != choice)
+            break;
+        for (size_t i = 0; i < count; i++)
+            if ((choice ? i : options[i]) == deviation->value)
+                index = i;
+        engine->last_planned = engine->decisions + 1;
+        break;
+    }
+    case SIM_RANDOM:
+        index = keel_rand_below(&engine->rand, count);
+        break;
+    case SIM_PCT:
+        if (choice) {
+            index = keel_rand_below(&engine->rand, count);
+        } else {
+            change_priorities(engine, options[most_urgent(engine, options, count)]);
+            index = most_urgent(engine, options, count);
+        }
+        break;
+    case SIM_ROBIN:
+        if (keel_rand_double(&engine->rand) < engine->preemption)
+            index = keel_rand_below(&engine->rand, count);
+        break;
+    }
+    engine->decisions++;
+    engine->hash = mix(engine->hash, choice ? index : options[index]);
+
+    sim_deviation deviation = { .task = task, .op = op, .choice = choice };
+    for (size_t i = 1; engine->keep_alternatives && i < count; i++) {
+        deviation.value = choice ? (uint32_t)i : options[i];
+        if (!grow(engine, (void **)&engine->alternatives, &engine->alternative_room,
+                  engine->alternative_count, sizeof *engine->alternatives))
+            break;
+        engine->alternatives[engine->alternative_count++] =
+            (struct sim_alternative){ .deviation = deviation, .decision = engine->decisions };
+    }
+    if (index != 0) {
+        deviation.value = choice ? (uint32_t)index : options[index];
+        if (!sim_schedule_add(&engine->taken, deviation))
+            engine->out_of_memory = true;
+    }
+    return index;
+}
+
+uint64_t sim_choose(sim_engine *engine, uint64_t count)
+{
+    sim_task *task = sim_task_get(engine, running_task(engine));
+
+    if (task == NULL || count < 2)
+        return 0;
+    /* numbers that are too many to list are drawn from the run's own sequence */
+    if (count > 64)
+        return keel_rand_below(&engine->user_rand, count);
+    return decide(engine, running_task(engine), ++task->ops, NULL, (size_t)count);
+}
+
+/* Puts the tasks that can run, and the clock if a timer could fire, behind `used` options. */
+static size_t add_ready(sim_engine *engine, uint32_t *options, size_t used, size_t room)
+{
+    for (keel__link *link = engine->worker->ready.first; link != NULL && used + 1 < room;
+         link = link->next)
+        options[used++] = keel__container(link, keel__task, link)->sim_id;
+    if (used > 0 && !engine->opts.fixed_time &&
+        keel__timers_next(&engine->worker->timers) != INT64_MAX)
+        options[used++] = SIM_CLOCK;
+    return used;
+}
+
+enum { OPTIONS = 128 };
+
+/* Has the engine go on with an option: a task, or a timer. */
+static void go_on_with(sim_engine *engine, uint32_t option)
+{
+    if (option == SIM_CLOCK)
+        engine->tick = true;
+    else
+        engine->next = engine->tasks[option - 1].task;
+}
+
+/* The hook: an operation of a task is about to be made. */
+static void point(unsigned op, const void *object, const void *place)
+{
+    sim_engine *engine = sim_current();
+    keel__task *self = engine != NULL ? engine->worker->current : NULL;
+    uint32_t options[OPTIONS];
+
+    if (self == NULL)
+        return;
+    sim_task *task = &engine->tasks[self->sim_id - 1];
+    task->ops++;
+    task->op = op;
+    task->object = object;
+    task->place = place;
+    engine->steps++;
+    sim_trace(engine, op, object, place, NULL);
+    if (engine->steps > (engine->opts.max_steps != 0 ? engine->opts.max_steps : MAX_STEPS))
+        sim_fail(engine, KEEL_SIM_LIVELOCK, NULL, "no end after %llu operations",
+                 (unsigned long long)engine->steps - 1);
+    if (engine->opts.points == KEEL_SIM_PARKS)
+        return;
+
+    options[0] = self->sim_id;
+    size_t count = add_ready(engine, options, 1, OPTIONS);
+    if (count == 1)
+        return;
+    uint32_t option = options[decide(engine, self->sim_id, task->ops, options, count)];
+    if (option == self->sim_id)
+        return;
+    go_on_with(engine, option);
+    if (option == SIM_CLOCK)
+        keel__list_push_front(&engine->worker->ready, &self->link); /* then on with this one */
+    else
+        keel__list_push(&engine->worker->ready, &self->link);
+    keel__task_park();
+}
+
+/* ---- The other hooks ---- */
+
+static void spawned(void *task_)
+{
+    sim_engine *engine = sim_current();
+    keel__task *task = task_;
+
+    if (engine == NULL || !grow(engine, (void **)&engine->tasks, &engine->task_room,
+                                engine->task_count, sizeof *engine->tasks))
+        return;
+    engine->tasks[engine->task_count++] =
+        (sim_task){ .task = task,
+                    .name = task->name,
+                    .where = task->where,
+                    .priority = keel_rand_u64(&engine->rand) | ((uint64_t)1 << 32) };
+    task->sim_id = (unsigned)engine->task_count;
+    if (engine->races)
+        sim_races_spawned(engine, task->sim_id);
+}
+
+static uint64_t choose(uint64_t count)
+{
+    sim_engine *engine = sim_current();
+
+    return engine != NULL ? sim_choose(engine, count) : 0;
+}
+
+static bool random_bits(uint64_t *bits)
+{
+    sim_engine *engine = sim_current();
+
+    if (engine != NULL)
+        *bits = keel_rand_u64(&engine->user_rand);
+    return engine != NULL;
+}
+
+static bool virtual_now(int64_t *now_ns)
+{
+    sim_engine *engine = sim_current();
+
+    if (engine != NULL)
+        *now_ns = keel_clock_now(&engine->clock);
+    return engine != NULL;
+}
+
+static void released(const void *object)
+{
+    sim_engine *engine = sim_current();
+
+    if (engine != NULL && engine->races)
+        sim_races_released(engine, running_task(engine), object);
+}
+
+static void acquired(const void *object)
+{
+    sim_engine *engine = sim_current();
+
+    if (engine != NULL && engine->races)
+        sim_races_acquired(engine, running_task(engine), object);
+}
+
+static bool refuse_memory(void)
+{
+    sim_engine *engine = sim_current();
+
+    return engine != NULL && engine->opts.faults && !engine->lasting && sim_choose(engine, 2) == 1;
+}
+
+static void lasting(bool on)
+{
+    sim_engine *engine = sim_current();
+
+    if (engine != NULL)
+        engine->lasting = on;
+}
+
+static void allocated(void *ptr, size_t size)
+{
+    sim_engine *engine = sim_current();
+
+    if (engine != NULL && !engine->lasting)
+        sim_memory_allocated(engine, ptr, size);
+}
+
+static void freed(void *ptr)
+{
+    sim_engine *engine = sim_current();
+
+    if (engine != NULL && ptr != NULL)
+        sim_memory_freed(engine, ptr);
+}
+
+static void misuse(const char *text)
+{
+    sim_engine *engine = sim_current();
+
+    if (engine != NULL && engine->worker->current != NULL)
+        sim_fail(engine, KEEL_SIM_MISUSE, NULL, "%s", text);
+}
+
+static bool active(void)
+{
+    return sim_current() != NULL;
+}
+
+static const keel__sim_hook hook = { .point = point,
+                                     .choose = choose,
+                                     .random = random_bits,
+                                     .now = virtual_now,
+                                     .spawned = spawned,
+                                     .released = released,
+                                     .acquired = acquired,
+                                     .refuse_memory = refuse_memory,
+                                     .allocated = allocated,
+                                     .freed = freed,
+                                     .lasting = lasting,
+                                     .misuse = misuse,
+                                     .active = active };
+
+/* ---- The main task ---- */
+
+static void run_main(keel__task *task)
+{
+    sim_engine *engine = current;
+    char text[1024];
+
+    keel_err *err = engine->fn(task->rt->root, engine->arg);
+    if (err != NULL)
+        sim_fail(engine, KEEL_SIM_ERROR, NULL, "the scenario returned: %s",
+                 keel_err_str(err, text, sizeof text));
+    engine->main_ended = true;
+    keel__ctx_cancel(task->rt->root, NULL); /* as keel_main does: what is left should end now */
+}
+
+static bool fail_main(keel__task *task, keel_err *err)
+{
+    char text[512];
+
+    (void)task;
+    sim_fail(current, KEEL_SIM_ERROR, NULL, "%s", keel_err_str(err, text, sizeof text));
+    keel_err_free(err);
+    return true;
+}
+
+static void free_main(keel__task *task)
+{
+    (void)task; /* it is part of the engine */
+}
+
+/* ---- Running ---- */
+
+static void fire_next_timer(sim_engine *engine)
+{
+    int64_t when_ns = keel__timers_next(&engine->worker->timers);
+
+    if (when_ns > keel_clock_now(&engine->clock))
+        keel__store_relaxed(&engine->clock.now_ns, (uint64_t)when_ns);
+    if (when_ns > DAY_NS) {
+        sim_fail(engine, KEEL_SIM_LIVELOCK, NULL, "no end after a virtual day");
+        return;
+    }
+    sim_trace(engine, KEEL__OP_NONE, NULL, NULL, NULL);
+    keel__timer *timer = keel__timers_pop(&engine->worker->timers, when_ns);
+    timer->fire(timer);
+}
+
+static bool is_ready(const sim_engine *engine, const keel__task *task)
+{
+    for (keel__link *link = engine->worker->ready.first; link != NULL; link = link->next)
+        if (link == &task->link)
+            return true;
+    return engine->next == task;
+}
+
+/* Which task goes on when the last one waits, or has ended; NULL: none can, or a timer fires. */
+static keel__task *pick(sim_engine *engine)
+{
+    uint32_t options[OPTIONS];
+    sim_task *last = sim_task_get(engine, engine->last);
+    size_t count = add_ready(engine, options, 0, OPTIONS);
+
+    if (count == 0)
+        return NULL;
+    size_t index = 0;
+    if (count > 1 && last != NULL)
+        index = decide(engine, engine->last, ++last->ops, options, count);
+    go_on_with(engine, options[index]);
+    keel__task *next = engine->next;
+    engine->next = NULL;
+    return next;
+}
+
+/* Who owns the mutex that a task waits for, or 0. */
+static uint32_t waits_for(sim_engine *engine, uint32_t id)
+{
+    const sim_task *task = &engine->tasks[id - 1];
+
+    if (task->task == NULL || task->op != KEEL__OP_MUTEX_LOCK)
+        return 0;
+    const void *owner = ((const keel_mutex *)task->object)->keel__owner;
+    for (uint32_t other = 1; other <= engine->task_count; other++)
+        if (engine->tasks[other - 1].task != NULL && owner == &engine->tasks[other - 1].task->actor)
+            return other;
+    return 0;
+}
+
+/* "cycle: T1 waits for a mutex of T2, T2 waits for ...", if `id` is in one. */
+static size_t describe_cycle(sim_engine *engine, uint32_t id, char *buf, size_t size)
+{
+    uint32_t at = id;
+    size_t length = 0;
+
+    for (size_t i = 0; i <= engine->task_count && at != 0; i++) {
+        at = waits_for(engine, at);
+        if (at == id)
+            break;
+    }
+    if (at != id || at == 0)
+        return 0;
+    do {
+        uint32_t owner = waits_for(engine, at);
+        int more = snprintf(buf + length, size - length, "%sT%u waits for a mutex of T%u",
+                            length == 0 ? "\n  cycle: " : ", ", at, owner);
+        length += more > 0 ? (size_t)more : 0;
+        at = owner;
+    } while (at != id && length < size);
+    return length < size ? length : size - 1;
+}
+
+/* All wait: names who waits for what, and the cycle of mutexes if there is one. */
+static void fail_stuck(sim_engine *engine)
+{
+    char text[SIM_TEXT_BYTES], name[128];
+    size_t at = 0;
+
+    text[0] = '\0';
+    for (uint32_t id = 1; id <= engine->task_count; id++) {
+        const sim_task *task = &engine->tasks[id - 1];
+
+        if (task->task == NULL)
+            continue;
+        if (id <= 64)
+            engine->failure.involved |= (uint64_t)1 << (id - 1);
+        if (at < sizeof text)
+            at += (size_t)snprintf(text + at, sizeof text - at, "\n  %s (started at %s) waits: %s",
+                                   sim_task_describe(engine, id, name, sizeof name), task->where,
+                                   sim_op_name(task->op));
+    }
+    for (uint32_t id = 1; id <= engine->task_count && at < sizeof text; id++)
+        if (describe_cycle(engine, id, text + at, sizeof text - at) > 0)
+            break;
+    sim_fail(engine, engine->main_ended ? KEEL_SIM_TASK_LEAK : KEEL_SIM_DEADLOCK, NULL, "%s%s",
+             engine->main_ended ? "the scenario returned, and these wait for ever:"
+                                : "every task waits:",
+             text);
+}
+
+/* One step of the engine; false when the run is over. */
+static bool step(sim_engine *engine)
+{
+    if (engine->failure.kind != KEEL_SIM_PASS || engine->out_of_memory)
+        return false;
+    if (engine->tick) {
+        engine->tick = false;
+        fire_next_timer(engine);
+        return true;
+    }
+    keel__task *next = engine->next != NULL ? engine->next : pick(engine);
+    engine->next = NULL;
+    if (next != NULL) {
+        uint32_t id = next->sim_id;
+
+        keel__list_remove(&engine->worker->ready, &next->link);
+        engine->last = id;
+        if (keel__worker_run(engine->worker, next)) {
+            engine->tasks[id - 1].task = NULL;
+            trace(engine, id, KEEL__OP_END, NULL, NULL, NULL);
+        } else if (engine->keep_events && !is_ready(engine, next)) {
+            trace(engine, id, KEEL__OP_PARK, NULL, NULL, NULL);
+        }
+        return true;
+    }
+    if (engine->tick)
+        return true;
+    if (engine->settling != NULL) {
+        keel__task *settling = engine->settling;
+
+        engine->settling = NULL;
+        keel__task_ready(settling);
+        return true;
+    }
+    if (keel__timers_next(&engine->worker->timers) != INT64_MAX) {
+        fire_next_timer(engine);
+        return true;
+    }
+    if (keel__load_relaxed(&engine->rt->live) > 0)
+        fail_stuck(engine);
+    return false;
+}
+
+static void begin(sim_engine *engine)
+{
+    keel_runtime *rt = engine->rt;
+
+    keel_rand_seed(&engine->rand, engine->seed);
+    keel_rand_seed(&engine->user_rand, engine->seed ^ 0x5851F42D4C957F2Du);
+    for (unsigned i = 0; i < sizeof engine->pct_changes / sizeof *engine->pct_changes; i++)
+        engine->pct_changes[i] = keel_rand_below(&engine->rand, engine->expected_steps + 1);
+    engine->clock_priority = keel_rand_u64(&engine->rand) | ((uint64_t)1 << 32);
+    engine->steps = 0;
+    engine->hash = 0;
+    engine->task_count = 0;
+    engine->last = 0;
+    engine->next = NULL;
+    engine->tick = false;
+    engine->settling = NULL;
+    engine->main_ended = false;
+    engine->taken.count = 0;
+    engine->decisions = engine->last_planned = 0;
+    engine->failure.kind = KEEL_SIM_PASS;
+    engine->failure.involved = 0;
+    engine->alternative_count = engine->event_count = engine->note_length = 0;
+    keel__store_relaxed(&engine->clock.now_ns, 0);
+    keel__timers_init(&engine->worker->timers);
+    if (engine->opts.reset != NULL)
+        engine->opts.reset(engine->opts.reset_arg);
+    if (engine->races)
+        sim_races_begin(engine);
+
+    engine->running = true;
+    rt->root = keel__ctx_child(NULL, rt, &engine->clock);
+    engine->main = (keel__task){ .rt = rt,
+                                 .name = "main",
+                                 .where = engine->name,
+                                 .stack_bytes = KEEL__STACK_LARGE_BYTES,
+                                 .run = run_main,
+                                 .failed = fail_main,
+                                 .free = free_main };
+    keel__task_spawn(&engine->main);
+}
+
+/* Takes away what the tasks of an abandoned run have left. Their stacks are not unwound. */
+static void abandon(sim_engine *engine)
+{
+    keel__worker *worker = engine->worker;
+
+    for (keel__link *link = worker->live.first; link != NULL; link = link->next) {
+        keel__task *task = keel__container(link, keel__task, live);
+
+        if (task->stack != NULL) {
+            keel__fiber_deinit(&task->fiber);
+            keel__stack_give(&engine->rt->stacks, &worker->stacks, task->stack);
+        }
+    }
+    worker->current = NULL;
+    worker->live = worker->ready = worker->fresh = (keel__list){ 0 };
+    keel__store_relaxed(&engine->rt->live, 0);
+    keel__store_relaxed(&engine->rt->joining, 0);
+    keel__store_relaxed(&engine->rt->offloads, 0);
+    engine->rt->joiners = (keel__waitq){ 0 };
+    engine->rt->lock = (keel__spin){ 0 };
+    worker->lock = (keel__spin){ 0 };
+}
+
+void sim_engine_run(sim_engine *engine)
+{
+    begin(engine);
+    if (engine->rt->root == NULL)
+        engine->out_of_memory = true;
+    while (step(engine))
+        ;
+
+    bool passed = engine->failure.kind == KEEL_SIM_PASS && !engine->out_of_memory;
+    if (passed)
+        keel__ctx_free(engine->rt->root);
+    else
+        abandon(engine);
+    engine->rt->root = NULL;
+    sim_memory_end(engine, passed);
+    engine->running = false;
+}
+
+/* ---- Making and freeing ---- */
+
+bool sim_engine_init(sim_engine *engine, const char *name, keel_task_fn fn, void *arg,
+                     const keel_sim_opts *opts)
+{
+    memset(engine, 0, sizeof *engine);
+    engine->name = name;
+    engine->fn = fn;
+    engine->arg = arg;
+    if (opts != NULL)
+        engine->opts = *opts;
+    engine->clock.manual = true;
+    engine->expected_steps = 100;
+    if (keel__process_worker() != NULL)
+        keel__misuse("keel_sim: '%s': a simulation is run by a plain thread, not by a task", name);
+    if (current != NULL)
+        keel__misuse("keel_sim: '%s': there is one simulation at a time, and '%s' runs", name,
+                     current->name);
+    if (!sim_memory_init(engine))
+        return false;
+    keel_err *err = keel__runtime_new(
+        &engine->rt, &(keel_runtime_opts){ .workers = 1, .clock = &engine->clock, .seed = 1 },
+        false);
+    if (err != NULL) {
+        keel_err_free(err);
+        sim_memory_deinit(engine);
+        return false;
+    }
+    engine->rt->simulated = true;
+    engine->worker = &engine->rt->workers[0];
+    keel__ctx_free(engine->rt->root); /* every run has its own */
+    engine->rt->root = NULL;
+    keel__process_set_worker(engine->worker);
+    keel__fiber_init_native(&engine->worker->native);
+    current_thread = pthread_self();
+    current = engine;
+    sim_crash_guard(engine);
+    keel__store(&keel__sim_word, (void *)(uintptr_t)&hook);
+    return true;
+}
+
+void sim_engine_deinit(sim_engine *engine)
+{
+    keel__store(&keel__sim_word, NULL);
+    sim_crash_unguard(engine);
+    current = NULL;
+    keel__process_set_worker(NULL);
+    keel__timers_init(&engine->worker->timers);
+    keel__runtime_free(engine->rt, false);
+    sim_memory_deinit(engine);
+    sim_races_deinit(engine);
+    sim_schedule_free(&engine->taken);
+    free(engine->tasks);
+    free(engine->alternatives);
+    free(engine->events);
+    free(engine->notes);
+}
+
+/* ---- For scenarios ---- */
+
+bool keel_sim_active(void)
+{
+    return keel__sim() != NULL && sim_current() != NULL;
+}
+
+void keel_sim_check_failed(const char *condition, const char *where)
+{
+    sim_engine *engine = sim_current();
+
+    if (engine == NULL) {
+        fprintf(stderr, "keel: check failed: %s (%s)\n", condition, where);
+        abort();
+    }
+    sim_fail(engine, KEEL_SIM_CHECK, NULL, "check failed: %s (%s)", condition, where);
+}
+
+void keel_sim_access(const volatile void *address, bool write, const char *name, const char *where)
+{
+    sim_engine *engine = sim_current();
+
+    if (engine == NULL || engine->worker->current == NULL)
+        return;
+    engine->saw_access = true;
+    if (engine->opts.points == KEEL_SIM_ACCESSES)
+        point(write ? KEEL__OP_WRITE : KEEL__OP_READ, (const void *)address, NULL);
+    else
+        sim_trace(engine, write ? KEEL__OP_WRITE : KEEL__OP_READ, (const void *)address, NULL,
+                  NULL);
+    if (engine->keep_events && engine->event_count > 0) {
+        engine->events[engine->event_count - 1].text = where;
+        engine->events[engine->event_count - 1].place = name;
+    }
+    if (engine->races)
+        sim_races_access(engine, running_task(engine), (const void *)address, write, name, where);
+}
+
+bool keel_sim_buggify(const char *site)
+{
+    sim_engine *engine = keel__sim() != NULL ? sim_current() : NULL;
+
+    (void)site;
+    return engine != NULL && engine->opts.faults && sim_choose(engine, 2) == 1;
+}
+
+void keel_sim_settle(void)
+{
+    sim_engine *engine = sim_current();
+
+    if (engine == NULL || engine->worker->current == NULL)
+        return;
+    if (engine->settling != NULL)
+        sim_fail(engine, KEEL_SIM_MISUSE, NULL, "keel_sim_settle: another task is in it already");
+    point(KEEL__OP_SETTLE, NULL, __builtin_return_address(0));
+    engine->settling = engine->worker->current;
+    keel__task_park();
+}
+
+uint64_t keel_sim_rand(uint64_t below)
+{
+    sim_engine *engine = sim_current();
+
+    return engine != NULL ? sim_choose(engine, below) : 0;
+}
+
+/* Texts of notes are kept as offsets, because their buffer grows. */
+void keel_sim_note(const char *format, ...)
+{
+    sim_engine *engine = sim_current();
+    char text[256];
+    va_list args;
+
+    if (engine == NULL || engine->worker->current == NULL)
+        return;
+    va_start(args, format);
+    int length = vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    sim_trace(engine, KEEL__OP_NOTE, NULL, NULL, NULL);
+    if (!engine->keep_events || length < 0)
+        return;
+    size_t size = strlen(text) + 1;
+    while (engine->note_length + size > engine->note_room)
+        if (!grow(engine, (void **)&engine->notes, &engine->note_room, engine->note_room, 1))
+            return;
+    memcpy(engine->notes + engine->note_length, text, size);
+    engine->events[engine->event_count - 1].object =
+        (const void *)(uintptr_t)(engine->note_length + 1);
+    engine->note_length += size;
+}

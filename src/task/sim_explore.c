@@ -1,0 +1,438 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/process.h"
+#include "task/sim.h"
+
+enum {
+    RUNS = 50000,
+    MS = 1000,
+    CHECKED = 64,          /* of so many passing runs, one is made twice */
+    SPARSE_MS = 100,       /* looking for a failure with fewer deviations */
+    SPARSE = 8,            /* if it has more than these */
+    MINIMISE_RUNS = 20000, /* leaving out deviations */
+    BOUND_MAX = 8
+};
+
+typedef struct explorer {
+    sim_engine engine;
+    uint64_t runs, max_runs;
+    int64_t start_ns, end_ns;
+    bool exhausted;
+    uint64_t seed; /* of the run that failed; 0: it was planned */
+} explorer;
+
+/* The machine's time, which is not simulated. */
+static int64_t real_ns(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+static bool spent(const explorer *x)
+{
+    return x->runs >= x->max_runs || real_ns() >= x->end_ns || x->engine.out_of_memory;
+}
+
+/* ---- Runs ---- */
+
+static bool run(explorer *x)
+{
+    x->runs++;
+    sim_engine_run(&x->engine);
+    return x->engine.failure.kind != KEEL_SIM_PASS;
+}
+
+/* These say whether the run failed. */
+static bool run_planned(explorer *x, const sim_schedule *plan)
+{
+    x->engine.mode = SIM_PLANNED;
+    x->engine.seed = 0;
+    x->engine.plan = plan;
+    return run(x);
+}
+
+/* What a seed stands for: half of them random walks, a quarter PCT, a quarter the plain order with
+ * rare pre-emptions. */
+static bool run_seeded(explorer *x, uint64_t seed)
+{
+    static const double preemptions[] = { 0.02, 0.1, 0.3 };
+    keel_rand rand;
+    keel_sim_strategy strategy = x->engine.opts.strategy;
+
+    keel_rand_seed(&rand, seed);
+    uint64_t kind = keel_rand_below(&rand, 4);
+    x->engine.seed = seed;
+    x->engine.pct_depth = 2 + (unsigned)keel_rand_below(&rand, 4);
+    x->engine.preemption = preemptions[keel_rand_below(&rand, 3)];
+    if (strategy == KEEL_SIM_RANDOM || (strategy != KEEL_SIM_PCT && kind < 2))
+        x->engine.mode = SIM_RANDOM;
+    else if (strategy == KEEL_SIM_PCT || kind == 2)
+        x->engine.mode = SIM_PCT;
+    else
+        x->engine.mode = SIM_ROBIN;
+    return run(x);
+}
+
+/* Makes the last run again, in the same way but with other addresses and other garbage in memory; false
+ * if it came out differently. */
+static bool repeatable(explorer *x)
+{
+    sim_engine *engine = &x->engine;
+    uint64_t hash = engine->hash;
+    keel_sim_kind kind = engine->failure.kind;
+    void *shift =
+        malloc(1000 + 48 * (x->runs % 64)); /* a failure shifts nothing, and that is all */
+
+    engine->perturbation = 1 + (unsigned)(x->runs % 7);
+    run(x);
+    engine->perturbation = 0;
+    free(shift);
+    if (engine->hash == hash && engine->failure.kind == kind)
+        return true;
+    engine->failure.kind = KEEL_SIM_NONDETERMINISM;
+    snprintf(
+        engine->failure.text, sizeof engine->failure.text,
+        "the same choices led to another run (trace %016llx, then %016llx): something decides by "
+        "an address, by uninitialised memory, by a static that is not reset, or by the real world",
+        (unsigned long long)hash, (unsigned long long)engine->hash);
+    return false;
+}
+
+/* A run passed: now and then make sure that it is repeatable. True if it is not. */
+static bool failed_check(explorer *x)
+{
+    return x->runs % CHECKED == 1 && !repeatable(x);
+}
+
+/* ---- Strategies: each true if a run failed ---- */
+
+/* A copy of what the last run could have done otherwise, from a decision on. */
+static struct sim_alternative *copy_alternatives(explorer *x, size_t after, size_t *count)
+{
+    const sim_engine *engine = &x->engine;
+    size_t first = 0;
+
+    while (first < engine->alternative_count && engine->alternatives[first].decision <= after)
+        first++;
+    *count = engine->alternative_count - first;
+    struct sim_alternative *copy = malloc((*count + 1) * sizeof *copy);
+    if (copy == NULL)
+        x->engine.out_of_memory = true;
+    else if (*count > 0)
+        memcpy(copy, engine->alternatives + first, *count * sizeof *copy);
+    return copy;
+}
+
+/* Every schedule that has up to `more` deviations after those of `plan`. *complete becomes false if
+ * the budget ended it. */
+static bool explore_beyond(explorer *x, sim_schedule *plan, unsigned more, bool *complete)
+{
+    size_t count;
+    bool failed;
+
+    x->engine.keep_alternatives = more > 0;
+    failed = run_planned(x, plan) || failed_check(x);
+    x->engine.keep_alternatives = false;
+    if (failed || more == 0)
+        return failed;
+
+    struct sim_alternative *alternatives = copy_alternatives(x, x->engine.last_planned, &count);
+    for (size_t i = 0; alternatives != NULL && !failed && i < count; i++) {
+        if (spent(x)) {
+            *complete = false;
+            break;
+        }
+        if (!sim_schedule_add(plan, alternatives[i].deviation)) {
+            x->engine.out_of_memory = true;
+            break;
+        }
+        failed = explore_beyond(x, plan, more - 1, complete);
+        if (!failed)
+            plan->count--;
+    }
+    free(alternatives);
+    return failed;
+}
+
+static bool explore_seeds(explorer *x)
+{
+    uint64_t first = x->engine.opts.seed != 0 ? x->engine.opts.seed : 1;
+
+    for (uint64_t seed = first; !spent(x); seed++) {
+        if (run_seeded(x, seed)) {
+            x->seed = seed;
+            return true;
+        }
+        if (failed_check(x)) {
+            x->seed = seed;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The plain run; and the same with race detection, if the scenario announces what it accesses. */
+static bool explore_plain(explorer *x, size_t *decisions, size_t *alternatives)
+{
+    sim_schedule none = { 0 };
+
+    x->engine.keep_alternatives = true;
+    bool failed = run_planned(x, &none);
+    if (x->engine.saw_access && !x->engine.races && sim_races_init(&x->engine))
+        failed = run_planned(x, &none);
+    x->engine.keep_alternatives = false;
+    *decisions = x->engine.decisions;
+    *alternatives = x->engine.alternative_count;
+    return failed || !repeatable(x);
+}
+
+static bool explore(explorer *x)
+{
+    sim_schedule plan = { 0 };
+    size_t decisions, alternatives;
+    keel_sim_strategy strategy = x->engine.opts.strategy;
+    unsigned bound = x->engine.opts.bound != 0 ? x->engine.opts.bound : 2;
+    bool failed = explore_plain(x, &decisions, &alternatives);
+
+    x->engine.expected_steps = decisions;
+    if (!failed && strategy == KEEL_SIM_EXHAUSTIVE) {
+        x->exhausted = true;
+        failed = explore_beyond(x, &plan, bound < BOUND_MAX ? bound : BOUND_MAX, &x->exhausted);
+    } else if (!failed && strategy == KEEL_SIM_AUTO && alternatives <= x->max_runs / 2) {
+        int64_t end_ns = x->end_ns;
+
+        x->end_ns = x->start_ns + (end_ns - x->start_ns) / 2;
+        x->exhausted = true;
+        failed = explore_beyond(x, &plan, 1, &x->exhausted);
+        x->end_ns = end_ns;
+    }
+    if (!failed && strategy != KEEL_SIM_EXHAUSTIVE)
+        failed = explore_seeds(x);
+    sim_schedule_free(&plan);
+    return failed;
+}
+
+/* ---- Minimising ---- */
+
+/* Whether a schedule fails in the same way. */
+static bool still_fails(explorer *x, const sim_schedule *schedule, keel_sim_kind kind)
+{
+    return run_planned(x, schedule) && x->engine.failure.kind == kind;
+}
+
+/* Random schedules with few pre-emptions may find the same failure by a shorter way. */
+static void search_sparse(explorer *x, sim_schedule *best, keel_sim_kind kind)
+{
+    int64_t end_ns = real_ns() + (int64_t)SPARSE_MS * 1000000;
+
+    for (uint64_t seed = 1; best->count > SPARSE && real_ns() < end_ns; seed++) {
+        x->engine.mode = SIM_ROBIN;
+        x->engine.seed = seed;
+        x->engine.preemption = 0.02;
+        if (run(x) && x->engine.failure.kind == kind && x->engine.taken.count < best->count)
+            sim_schedule_copy(best, &x->engine.taken);
+    }
+}
+
+/* Delta debugging (Zeller and Hildebrandt, 2002): leaves out parts, ever smaller ones. */
+static void minimise(explorer *x, sim_schedule *best, keel_sim_kind kind)
+{
+    sim_schedule without = { 0 };
+    uint64_t last_run = x->runs + MINIMISE_RUNS;
+
+    search_sparse(x, best, kind);
+    for (size_t part = (best->count + 1) / 2; part > 0 && x->runs < last_run;) {
+        bool shorter = false;
+
+        for (size_t from = 0; from < best->count && x->runs < last_run;) {
+            without.count = 0;
+            for (size_t i = 0; i < best->count; i++)
+                if ((i < from || i >= from + part) && !sim_schedule_add(&without, best->items[i])) {
+                    sim_schedule_free(&without);
+                    return;
+                }
+            if (still_fails(x, &without, kind)) {
+                sim_schedule_copy(best, &without);
+                shorter = true;
+            } else {
+                from += part;
+            }
+        }
+        if (!shorter || part > best->count)
+            part = part == 1 ? 0 : (part + 1) / 2;
+    }
+    sim_schedule_free(&without);
+}
+
+/* ---- Reports ---- */
+
+/* The last run failed: has it made again by its deviations alone, as few as can be, with its events. */
+static void retell(explorer *x)
+{
+    sim_engine *engine = &x->engine;
+    sim_schedule schedule = { 0 };
+    sim_failure found = engine->failure;
+
+    if (engine->saw_access && !engine->races)
+        sim_races_init(engine);
+    if (found.kind == KEEL_SIM_NONDETERMINISM || !sim_schedule_copy(&schedule, &engine->taken)) {
+        sim_schedule_free(&schedule);
+        return;
+    }
+    if (!still_fails(x, &schedule, found.kind)) {
+        /* not by its deviations: the random numbers of the seed matter */
+        engine->failure = found;
+        sim_schedule_free(&schedule);
+        return;
+    }
+    if (!engine->opts.no_minimise)
+        minimise(x, &schedule, found.kind);
+    engine->keep_events = true;
+    run_planned(x, &schedule);
+    engine->keep_events = false;
+    sim_schedule_free(&schedule);
+}
+
+static keel_sim_report *finish(explorer *x, bool failed)
+{
+    keel_sim_report *report;
+    uint64_t runs = x->runs;
+
+    if (x->engine.out_of_memory) {
+        sim_engine_deinit(&x->engine);
+        return sim_report_error("the simulator has no memory");
+    }
+    if (failed)
+        retell(x);
+    report = sim_report_make(&x->engine, x->seed, runs, real_ns() - x->start_ns, x->exhausted);
+    sim_engine_deinit(&x->engine);
+    return report;
+}
+
+static bool begin(explorer *x, const char *name, keel_task_fn fn, void *arg,
+                  const keel_sim_opts *opts)
+{
+    const char *runs = getenv("KEEL_SIM_RUNS");
+
+    memset(x, 0, sizeof *x);
+    if (!sim_engine_init(&x->engine, name, fn, arg, opts))
+        return false;
+    int64_t max_ms = x->engine.opts.max_ms != 0 ? x->engine.opts.max_ms : MS;
+    x->max_runs = x->engine.opts.max_runs != 0 ? x->engine.opts.max_runs : RUNS;
+    x->start_ns = real_ns();
+    x->end_ns = x->start_ns + max_ms * 1000000;
+    if (runs != NULL) {
+        x->max_runs = strtoull(runs, NULL, 10);
+        x->end_ns = INT64_MAX;
+    }
+    return true;
+}
+
+/* ---- Public ---- */
+
+keel_sim_report *keel_sim_explore(const char *name, keel_task_fn fn, void *arg,
+                                  const keel_sim_opts *opts)
+{
+    const char *replay = getenv("KEEL_SIM_REPLAY"), *seed = getenv("KEEL_SIM_SEED");
+    size_t length = strlen(name);
+    explorer x;
+
+    if (replay != NULL && strncmp(replay, name, length) == 0 && replay[length] == ':')
+        return keel_sim_replay(replay, fn, arg, opts);
+    if (seed != NULL) {
+        keel_sim_opts one = opts != NULL ? *opts : (keel_sim_opts){ 0 };
+
+        one.seed = strtoull(seed, NULL, 10);
+        return keel_sim_run(name, fn, arg, &one);
+    }
+    if (!begin(&x, name, fn, arg, opts))
+        return sim_report_error("the simulator has no memory");
+    return finish(&x, explore(&x));
+}
+
+keel_sim_report *keel_sim_run(const char *name, keel_task_fn fn, void *arg,
+                              const keel_sim_opts *opts)
+{
+    sim_schedule none = { 0 };
+    size_t decisions, alternatives;
+    explorer x;
+
+    if (!begin(&x, name, fn, arg, opts))
+        return sim_report_error("the simulator has no memory");
+    bool failed = explore_plain(&x, &decisions, &alternatives);
+    x.engine.expected_steps = decisions;
+    if (x.engine.opts.seed != 0) {
+        x.seed = x.engine.opts.seed;
+        failed = run_seeded(&x, x.seed);
+    } else if (!failed) {
+        failed = run_planned(&x, &none);
+    }
+    x.runs = 1;
+    return finish(&x, failed);
+}
+
+/* Reads "2@4>3,3@7=1,1@2>t", from after the name. False if it is something else. */
+static bool parse(sim_schedule *plan, const char *text)
+{
+    while (*text != '\0') {
+        sim_deviation deviation = { 0 };
+        char *end;
+
+        errno = 0;
+        deviation.task = (uint32_t)strtoul(text, &end, 10);
+        if (end == text || *end != '@')
+            return false;
+        text = end + 1;
+        deviation.op = (uint32_t)strtoul(text, &end, 10);
+        if (end == text || (*end != '>' && *end != '='))
+            return false;
+        deviation.choice = *end == '=';
+        text = end + 1;
+        if (*text == 't' && !deviation.choice) {
+            deviation.value = SIM_CLOCK;
+            end = (char *)(uintptr_t)(text + 1);
+        } else {
+            deviation.value = (uint32_t)strtoul(text, &end, 10);
+        }
+        if (end == text || errno != 0 || (*end != ',' && *end != '\0') ||
+            !sim_schedule_add(plan, deviation))
+            return false;
+        text = *end == ',' ? end + 1 : end;
+    }
+    return true;
+}
+
+keel_sim_report *keel_sim_replay(const char *replay, keel_task_fn fn, void *arg,
+                                 const keel_sim_opts *opts)
+{
+    const char *colon = strrchr(replay, ':');
+    sim_schedule plan = { 0 }, none = { 0 };
+    char name[256];
+    explorer x;
+
+    if (colon == NULL || !parse(&plan, colon + 1) || (size_t)(colon - replay) >= sizeof name) {
+        sim_schedule_free(&plan);
+        return sim_report_error("a replay is NAME:TASK@OPERATION>TASK,..., as a report prints it");
+    }
+    snprintf(name, sizeof name, "%.*s", (int)(colon - replay), replay);
+    if (!begin(&x, name, fn, arg, opts)) {
+        sim_schedule_free(&plan);
+        return sim_report_error("the simulator has no memory");
+    }
+    x.engine.opts.no_minimise = true;
+    run_planned(&x, &none); /* to see whether it announces accesses */
+    if (x.engine.saw_access)
+        sim_races_init(&x.engine);
+    bool failed = run_planned(&x, &plan);
+    x.runs = 1;
+    keel_sim_report *report = finish(&x, failed);
+    sim_schedule_free(&plan);
+    return report;
+}

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: MIT */
+#include <stdlib.h>
+#include <string.h>
+
+#include <keel/mem.h>
+
+#include "task/sim.h"
+
+/* What a run has allocated and not freed: a table of pointers, open addressing, linear probing, with
+ * backward shifts instead of tombstones. */
+
+typedef struct block {
+    void *ptr; /* NULL: free */
+    size_t size;
+    uint32_t task;
+    unsigned op;
+    const void *place;
+} block;
+
+struct sim_memory {
+    block *blocks;
+    size_t room; /* a power of two */
+    size_t count;
+    size_t bytes;
+};
+
+enum { ROOM = 256 };
+
+static size_t home(const struct sim_memory *memory, const void *ptr)
+{
+    return (size_t)(((uint64_t)(uintptr_t)ptr * 0x9E3779B97F4A7C15u) >> 20) & (memory->room - 1);
+}
+
+static void insert(struct sim_memory *memory, block added)
+{
+    size_t i = home(memory, added.ptr);
+
+    while (memory->blocks[i].ptr != NULL)
+        i = (i + 1) & (memory->room - 1);
+    memory->blocks[i] = added;
+    memory->count++;
+    memory->bytes += added.size;
+}
+
+static bool enlarge(struct sim_memory *memory)
+{
+    struct sim_memory larger = { .room = memory->room * 2 };
+
+    larger.blocks = calloc(larger.room, sizeof *larger.blocks);
+    if (larger.blocks == NULL)
+        return false;
+    for (size_t i = 0; i < memory->room; i++)
+        if (memory->blocks[i].ptr != NULL)
+            insert(&larger, memory->blocks[i]);
+    free(memory->blocks);
+    *memory = larger;
+    return true;
+}
+
+bool sim_memory_init(sim_engine *engine)
+{
+    engine->memory = calloc(1, sizeof *engine->memory);
+    if (engine->memory == NULL)
+        return false;
+    engine->memory->room = ROOM;
+    engine->memory->blocks = calloc(ROOM, sizeof *engine->memory->blocks);
+    if (engine->memory->blocks == NULL) {
+        free(engine->memory);
+        return false;
+    }
+    return true;
+}
+
+void sim_memory_deinit(sim_engine *engine)
+{
+    free(engine->memory->blocks);
+    free(engine->memory);
+}
+
+void sim_memory_allocated(sim_engine *engine, void *ptr, size_t size)
+{
+    struct sim_memory *memory = engine->memory;
+    uint32_t id = engine->worker->current != NULL ? engine->worker->current->sim_id : 0;
+    const sim_task *task = sim_task_get(engine, id);
+
+    if (engine->perturbation != 0)
+        memset(ptr, 0x5A + (int)engine->perturbation, size);
+    if (memory->count * 4 >= memory->room * 3 && !enlarge(memory)) {
+        engine->out_of_memory = true;
+        return;
+    }
+    insert(memory, (block){ .ptr = ptr,
+                            .size = size,
+                            .task = id,
+                            .op = task != NULL ? task->op : KEEL__OP_NONE,
+                            .place = task != NULL ? task->place : NULL });
+}
+
+void sim_memory_freed(sim_engine *engine, void *ptr)
+{
+    struct sim_memory *memory = engine->memory;
+    size_t mask = memory->room - 1, i = home(memory, ptr);
+
+    while (memory->blocks[i].ptr != ptr) {
+        if (memory->blocks[i].ptr == NULL)
+            return; /* from before the run */
+        i = (i + 1) & mask;
+    }
+    if (engine->races)
+        sim_races_forget(engine, ptr, memory->blocks[i].size);
+    memory->count--;
+    memory->bytes -= memory->blocks[i].size;
+    for (size_t next = (i + 1) & mask; memory->blocks[next].ptr != NULL; next = (next + 1) & mask) {
+        /* what stands here may move up if its home is not between the gap and here */
+        if (((next - home(memory, memory->blocks[next].ptr)) & mask) >= ((next - i) & mask)) {
+            memory->blocks[i] = memory->blocks[next];
+            i = next;
+        }
+    }
+    memory->blocks[i].ptr = NULL;
+}
+
+void sim_memory_end(sim_engine *engine, bool leak)
+{
+    struct sim_memory *memory = engine->memory;
+
+    if (memory->count == 0)
+        return;
+    if (leak) {
+        const block *first = NULL;
+        char name[128];
+
+        for (size_t i = 0; i < memory->room; i++)
+            if (memory->blocks[i].ptr != NULL &&
+                (first == NULL || memory->blocks[i].task < first->task))
+                first = &memory->blocks[i];
+        if (first->task > 0 && first->task <= 64)
+            engine->failure.involved |= (uint64_t)1 << (first->task - 1);
+        sim_fail(
+            engine, KEEL_SIM_MEMORY_LEAK, first->place,
+            "%zu allocations (%zu bytes) were not freed; one of %zu bytes was made by %s during or "
+            "after its: %s",
+            memory->count, memory->bytes, first->size,
+            sim_task_describe(engine, first->task, name, sizeof name), sim_op_name(first->op));
+    }
+    engine->running = false; /* the frees are not the run's */
+    for (size_t i = 0; i < memory->room; i++) {
+        if (memory->blocks[i].ptr != NULL)
+            keel_mem_free(memory->blocks[i].ptr);
+        memory->blocks[i].ptr = NULL;
+    }
+    memory->count = memory->bytes = 0;
+}

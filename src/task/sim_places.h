@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef KEEL_SRC_TASK_SIM_PLACES_H
+#define KEEL_SRC_TASK_SIM_PLACES_H
+
+/* From return addresses to "bank.c:31", for the few that a report shows: by addr2line, if that is installed,
+ * all in one go. Without it, or without debug information, "transfer+0x1f". */
+
+#include <stddef.h>
+
+enum { SIM_PLACES = 128 };
+
+typedef struct sim_places {
+    const void *addresses[SIM_PLACES];
+    char *names[SIM_PLACES];
+    size_t count;
+} sim_places;
+
+void sim_places_init(sim_places *places);
+void sim_places_add(sim_places *places, const void *address);
+void sim_places_resolve(sim_places *places);
+/* "" if it is not known. */
+const char *sim_places_get(const sim_places *places, const void *address);
+void sim_places_free(sim_places *places);
+
+#endif /* KEEL_SRC_TASK_SIM_PLACES_H */

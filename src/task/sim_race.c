@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: MIT */
+#include <stdlib.h>
+#include <string.h>
+
+#include "task/sim.h"
+
+/* Vector clocks, for the first RACE_TASKS tasks of a run: clock t of a task counts how much of task t
+ * comes before it. A release stores the task's clock at the object, an acquire takes the maximum.
+ * Of each variable the last write and the last read of each task are kept. */
+
+enum { RACE_TASKS = 32, BUCKETS = 1024 };
+
+typedef struct clocks {
+    uint32_t of[RACE_TASKS];
+} clocks;
+
+typedef struct object {
+    struct object *next;
+    const void *address;
+    clocks clock;
+} object;
+
+typedef struct variable {
+    struct variable *next;
+    const void *address;
+    uint32_t writer, write_at; /* writer 0: none */
+    const char *write_where;
+    uint32_t read_at[RACE_TASKS]; /* 0: not read */
+    const char *read_where[RACE_TASKS];
+} variable;
+
+struct sim_races {
+    clocks tasks[RACE_TASKS];
+    object *objects[BUCKETS];
+    variable *variables[BUCKETS];
+};
+
+static size_t bucket(const void *address)
+{
+    return (size_t)(((uint64_t)(uintptr_t)address * 0x9E3779B97F4A7C15u) >> 54);
+}
+
+static void clear(struct sim_races *races)
+{
+    for (size_t i = 0; i < BUCKETS; i++) {
+        while (races->objects[i] != NULL) {
+            object *next = races->objects[i]->next;
+
+            free(races->objects[i]);
+            races->objects[i] = next;
+        }
+        while (races->variables[i] != NULL) {
+            variable *next = races->variables[i]->next;
+
+            free(races->variables[i]);
+            races->variables[i] = next;
+        }
+    }
+    memset(races->tasks, 0, sizeof races->tasks);
+}
+
+bool sim_races_init(sim_engine *engine)
+{
+    if (engine->race_state == NULL)
+        engine->race_state = calloc(1, sizeof *engine->race_state);
+    engine->races = engine->race_state != NULL;
+    return engine->races;
+}
+
+void sim_races_deinit(sim_engine *engine)
+{
+    if (engine->race_state != NULL)
+        clear(engine->race_state);
+    free(engine->race_state);
+}
+
+void sim_races_begin(sim_engine *engine)
+{
+    clear(engine->race_state);
+}
+
+static void take_maximum(clocks *to, const clocks *from)
+{
+    for (size_t i = 0; i < RACE_TASKS; i++)
+        if (from->of[i] > to->of[i])
+            to->of[i] = from->of[i];
+}
+
+void sim_races_spawned(sim_engine *engine, uint32_t id)
+{
+    if (id <= RACE_TASKS)
+        engine->race_state->tasks[id - 1].of[id - 1] = 1;
+}
+
+static object *find_object(struct sim_races *races, const void *address)
+{
+    object *found = races->objects[bucket(address)];
+
+    while (found != NULL && found->address != address)
+        found = found->next;
+    return found;
+}
+
+void sim_races_released(sim_engine *engine, uint32_t id, const void *address)
+{
+    struct sim_races *races = engine->race_state;
+
+    if (id == 0 || id > RACE_TASKS)
+        return;
+    object *at = find_object(races, address);
+    if (at == NULL) {
+        at = calloc(1, sizeof *at);
+        if (at == NULL) {
+            engine->out_of_memory = true;
+            return;
+        }
+        at->address = address;
+        at->next = races->objects[bucket(address)];
+        races->objects[bucket(address)] = at;
+    }
+    take_maximum(&at->clock, &races->tasks[id - 1]);
+    races->tasks[id - 1].of[id - 1]++; /* what comes now is later */
+}
+
+void sim_races_acquired(sim_engine *engine, uint32_t id, const void *address)
+{
+    if (id == 0 || id > RACE_TASKS)
+        return;
+    const object *at = find_object(engine->race_state, address);
+    if (at != NULL)
+        take_maximum(&engine->race_state->tasks[id - 1], &at->clock);
+}
+
+static variable *variable_at(sim_engine *engine, const void *address)
+{
+    variable **list = &engine->race_state->variables[bucket(address)];
+    variable *at = *list;
+
+    while (at != NULL && at->address != address)
+        at = at->next;
+    if (at == NULL) {
+        at = calloc(1, sizeof *at);
+        if (at == NULL) {
+            engine->out_of_memory = true;
+            return NULL;
+        }
+        at->address = address;
+        at->next = *list;
+        *list = at;
+    }
+    return at;
+}
+
+static void report(sim_engine *engine, uint32_t id, const void *address, const char *name,
+                   const char *what, const char *where, uint32_t other, const char *other_what,
+                   const char *other_where)
+{
+    char self_name[96], other_name[96];
+
+    if (other <= 64)
+        engine->failure.involved |= (uint64_t)1 << (other - 1);
+    sim_fail(
+        engine, KEEL_SIM_RACE, address, "%s %s %s (%s), %s %s it (%s), and nothing orders the two",
+        sim_task_describe(engine, id, self_name, sizeof self_name), what, name, where,
+        sim_task_describe(engine, other, other_name, sizeof other_name), other_what, other_where);
+}
+
+void sim_races_access(sim_engine *engine, uint32_t id, const void *address, bool write,
+                      const char *name, const char *where)
+{
+    if (id == 0 || id > RACE_TASKS)
+        return;
+    variable *at = variable_at(engine, address);
+    if (at == NULL)
+        return;
+    const clocks *now = &engine->race_state->tasks[id - 1];
+
+    if (at->writer != 0 && at->writer != id && now->of[at->writer - 1] < at->write_at)
+        report(engine, id, address, name, write ? "writes" : "reads", where, at->writer, "wrote",
+               at->write_where);
+    for (uint32_t other = 1; write && other <= RACE_TASKS; other++)
+        if (other != id && at->read_at[other - 1] != 0 &&
+            now->of[other - 1] < at->read_at[other - 1])
+            report(engine, id, address, name, "writes", where, other, "read",
+                   at->read_where[other - 1]);
+    if (write) {
+        at->writer = id;
+        at->write_at = now->of[id - 1];
+        at->write_where = where;
+    } else {
+        at->read_at[id - 1] = now->of[id - 1];
+        at->read_where[id - 1] = where;
+    }
+}
+
+/* Freed memory: what is made there next is something else. */
+void sim_races_forget(sim_engine *engine, const void *from, size_t size)
+{
+    uintptr_t low = (uintptr_t)from, high = low + size;
+
+    for (size_t i = 0; i < BUCKETS; i++) {
+        for (variable **at = &engine->race_state->variables[i]; *at != NULL;) {
+            variable *found = *at;
+
+            if ((uintptr_t)found->address >= low && (uintptr_t)found->address < high) {
+                *at = found->next;
+                free(found);
+            } else {
+                at = &found->next;
+            }
+        }
+    }
+}

@@ -600,7 +600,7 @@ static void without_memory_it_will_not_run(void **state)
     assert_int_equal(keel__load(&runs), 0);
 }
 
-#if defined(__linux__) && !KEEL__ASAN && !KEEL__TSAN
+#if defined(__linux__) && !KEEL__ASAN && !KEEL__TSAN && !defined(KEEL_VALGRIND)
 
 static void set_address_space(rlim_t bytes)
 {
@@ -678,7 +678,7 @@ int main(void)
         support_test(either_one_stops_it_or_it_runs),
         support_test(it_does_not_run_after_it_was_freed),
         support_test(without_memory_it_will_not_run),
-#if defined(__linux__) && !KEEL__ASAN && !KEEL__TSAN
+#if defined(__linux__) && !KEEL__ASAN && !KEEL__TSAN && !defined(KEEL_VALGRIND)
         support_test(without_a_stack_it_is_tried_again),
 #endif
     };

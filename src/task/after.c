@@ -148,8 +148,6 @@ keel_err *keel_ctx_after(keel_after **out, keel_ctx *ctx, keel_after_fn fn, void
     after->pending = true;
     if (live)
         keel__list_push(&ctx->afters, &after->link);
-    else
-        keel__after_claim(after);
     keel__spin_unlock(&ctx->lock);
     if (!live)
         keel__after_start(after);

@@ -56,21 +56,15 @@ int64_t keel_clock_now(keel_clock *clock)
     return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
-/* Under the lock. */
-static void wake_all(keel_clock *clock)
-{
-    for (keel__link *link = clock->sleepers.first; link != NULL; link = link->next) {
-        keel__clock_sleeper *sleeper = keel__container(link, keel__clock_sleeper, link);
-        sleeper->wake(sleeper);
-    }
-}
-
 /* Under the lock, so that the clock never goes back when two move it. */
 static void move_to(keel_clock *clock, int64_t now_ns)
 {
     if (now_ns > (int64_t)keel__load(&clock->now_ns))
         keel__store(&clock->now_ns, (uint64_t)now_ns);
-    wake_all(clock);
+    for (keel__link *link = clock->sleepers.first; link != NULL; link = link->next) {
+        keel__clock_sleeper *sleeper = keel__container(link, keel__clock_sleeper, link);
+        sleeper->wake(sleeper);
+    }
 }
 
 void keel_clock_advance(keel_clock *clock, int64_t ns)
@@ -104,8 +98,6 @@ void keel__clock_attach(keel_clock *clock, keel__clock_sleeper *sleeper)
         return;
     keel__spin_lock(&clock->lock);
     keel__list_push(&clock->sleepers, &sleeper->link);
-    if (clock->auto_advance)
-        wake_all(clock); /* workers that all sleep: now there is a moment to skip to */
     keel__spin_unlock(&clock->lock);
 }
 

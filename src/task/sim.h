@@ -25,7 +25,7 @@
 
 /* ---- Schedules ---- */
 
-enum { SIM_CLOCK = UINT32_MAX }; /* stands for a task: the next timer fires */
+#define SIM_CLOCK UINT32_MAX /* stands for a task: the next timer fires */
 
 typedef struct sim_deviation {
     uint32_t task, op; /* the decision */

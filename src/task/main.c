@@ -40,7 +40,7 @@ static void on_signal(uv_signal_t *handle, int number)
 static keel_err *watch_signals(program *prog, keel__worker *worker)
 {
     for (int i = 0; i < END_SIGNALS; i++) {
-        int status = uv_signal_init(&worker->loop, &prog->signals[i]);
+        int status = uv_signal_init(&worker->loop.uv, &prog->signals[i]);
 
         if (status != 0)
             return keel__err_from_uv(status, "uv_signal_init");

@@ -1,10 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "task/offload.h"
 
-#include <errno.h>
-#include <signal.h>
-#include <string.h>
-
 #include <keel/mem.h>
 #include <keel/task.h>
 
@@ -25,24 +21,6 @@ typedef struct job {
     keel__waitq waiter;
 } job;
 
-keel_err *keel__thread_start(pthread_t *thread, void *(*run)(void *arg), void *arg)
-{
-    sigset_t pipe_signal, before;
-
-    sigemptyset(&pipe_signal);
-    sigaddset(&pipe_signal, SIGPIPE);
-    pthread_sigmask(SIG_BLOCK, &pipe_signal, &before); /* inherited by the new thread */
-    int code = pthread_create(thread, NULL, run, arg);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (code != 0)
-        return keel_err_wrap(
-            KEEL_ERR_LIMIT,
-            "pthread_create: %s: hit RLIMIT_NPROC (ulimit -u), kernel.threads-max, "
-            "the cgroup's pids.max or the memory for a stack",
-            strerror(code));
-    return NULL;
-}
-
 keel_err *keel__offload_init(keel__offload *offload, unsigned max)
 {
     offload->threads = keel_mem_alloc(max * sizeof *offload->threads);
@@ -60,7 +38,7 @@ void keel__offload_deinit(keel__offload *offload)
     keel__spin_unlock(&offload->lock);
     keel__unpark_all(idle);
     for (unsigned i = 0; i < offload->made; i++)
-        pthread_join(offload->threads[i], NULL);
+        keel__thread_join(offload->threads[i]);
     keel_mem_free(offload->threads);
 }
 
@@ -147,7 +125,7 @@ static keel__waiter *fail_jobs(keel__offload *offload, keel_err *err)
  * the jobs; without others, who may have failed at the same time, nobody would. */
 static void add_thread(keel__offload *offload)
 {
-    pthread_t thread;
+    keel__thread thread;
     keel__waiter *woken = NULL;
     keel_err *err =
         keel_err_wrap(keel__thread_start(&thread, offload_thread, offload), "keel_offload");

@@ -4,23 +4,23 @@
 
 /* A runtime's threads for calls that block, made one by one when all are busy. */
 
-#include <pthread.h>
 #include <stdbool.h>
 
 #include <keel/err.h>
 
 #include "base/list.h"
 #include "base/spin.h"
+#include "task/os.h"
 #include "task/park.h"
 
 typedef struct keel__offload {
     unsigned max;
-    pthread_t *threads; /* room for max */
-    keel__spin lock;    /* guards what follows */
-    unsigned count;     /* threads that run, or are being made */
-    unsigned made;      /* entries of `threads`, to be joined */
-    keel__list jobs;    /* not yet begun */
-    keel__waitq idle;   /* threads without a job */
+    keel__thread *threads; /* room for max */
+    keel__spin lock;       /* guards what follows */
+    unsigned count;        /* threads that run, or are being made */
+    unsigned made;         /* entries of `threads`, to be joined */
+    keel__list jobs;       /* not yet begun */
+    keel__waitq idle;      /* threads without a job */
     bool stopping;
 } keel__offload;
 
@@ -28,8 +28,5 @@ keel_err *keel__offload_init(keel__offload *offload, unsigned max);
 
 /* Ends and joins the threads. No call is under way but abandoned ones, which it waits for. */
 void keel__offload_deinit(keel__offload *offload);
-
-/* pthread_create for a thread of keel's own: SIGPIPE blocked, failures named by the limit that was hit. */
-keel_err *keel__thread_start(pthread_t *thread, void *(*run)(void *arg), void *arg);
 
 #endif /* KEEL_SRC_TASK_OFFLOAD_H */

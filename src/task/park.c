@@ -2,9 +2,7 @@
 #include "task/park.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <stdio.h>
-#include <time.h>
 
 #include <keel/clock.h>
 #include <keel/rand.h>
@@ -13,6 +11,7 @@
 #include "base/sim_hook.h"
 #include "task/clock.h"
 #include "task/ctx.h"
+#include "task/os.h"
 #include "task/random.h"
 #include "task/worker.h"
 
@@ -25,8 +24,7 @@ typedef struct thread_actor {
     bool initialised;
     bool seeded;
     keel_rand rand;
-    pthread_mutex_t mutex; /* guards permit */
-    pthread_cond_t changed;
+    keel__gate gate; /* where it waits; its lock guards permit */
     bool permit;
     keel__clock_sleeper sleeper; /* on a manual clock, while it waits with a time limit */
 } thread_actor;
@@ -37,9 +35,9 @@ static void wake_sleeper(keel__clock_sleeper *sleeper)
 {
     thread_actor *thread = keel__container(sleeper, thread_actor, sleeper);
 
-    pthread_mutex_lock(&thread->mutex);
-    pthread_cond_signal(&thread->changed);
-    pthread_mutex_unlock(&thread->mutex);
+    keel__gate_lock(&thread->gate);
+    keel__gate_signal(&thread->gate);
+    keel__gate_unlock(&thread->gate);
 }
 
 __attribute__((noinline)) static thread_actor *thread_self(void)
@@ -47,37 +45,12 @@ __attribute__((noinline)) static thread_actor *thread_self(void)
     thread_actor *thread = &this_thread;
 
     if (!thread->initialised) {
-        pthread_condattr_t attr;
-
         thread->actor.is_thread = true;
-        pthread_mutex_init(&thread->mutex, NULL);
-        pthread_condattr_init(&attr);
-#ifndef __APPLE__
-        pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-#endif
-        pthread_cond_init(&thread->changed, &attr);
-        pthread_condattr_destroy(&attr);
+        keel__gate_init(&thread->gate);
         thread->sleeper.wake = wake_sleeper;
         thread->initialised = true;
     }
     return thread;
-}
-
-/* Waits for a signal until a moment of the system's clock. */
-static void wait_until(thread_actor *thread, int64_t deadline_ns)
-{
-#ifdef __APPLE__
-    int64_t left_ns = deadline_ns - keel_clock_now(keel_clock_system());
-    if (left_ns <= 0)
-        return;
-    pthread_cond_timedwait_relative_np(
-        &thread->changed, &thread->mutex,
-        &(struct timespec){ .tv_sec = left_ns / 1000000000, .tv_nsec = left_ns % 1000000000 });
-#else
-    struct timespec deadline = { .tv_sec = (time_t)(deadline_ns / 1000000000),
-                                 .tv_nsec = (long)(deadline_ns % 1000000000) };
-    pthread_cond_timedwait(&thread->changed, &thread->mutex, &deadline);
-#endif
 }
 
 /* Waits for the permit; at the deadline claims the wait, if nobody has. */
@@ -92,20 +65,18 @@ static void thread_park(keel__wait *wait, keel_clock *clock, int64_t deadline_ns
         if (clock->auto_advance)
             keel_clock_advance(clock, 0); /* the workers, who may all sleep, are to move it */
     }
-    pthread_mutex_lock(&thread->mutex);
+    keel__gate_lock(&thread->gate);
     while (!thread->permit && !expired) {
         if (timed && keel_clock_now(clock) >= deadline_ns) {
             expired = keel__wait_claim(wait, KEEL__FIRED_TIMER);
             timed = false; /* if somebody else claimed it, the permit is on its way */
-        } else if (timed && !clock->manual) {
-            wait_until(thread, deadline_ns);
         } else {
-            pthread_cond_wait(&thread->changed, &thread->mutex);
+            keel__gate_wait(&thread->gate, timed && !clock->manual ? deadline_ns : INT64_MAX);
         }
     }
     if (!expired)
         thread->permit = false;
-    pthread_mutex_unlock(&thread->mutex);
+    keel__gate_unlock(&thread->gate);
     if (deadline_ns != INT64_MAX)
         keel__clock_detach(clock, &thread->sleeper);
 }
@@ -207,10 +178,10 @@ void keel__unpark(keel__actor *actor)
     if (actor->is_thread) {
         thread_actor *thread = keel__container(actor, thread_actor, actor);
 
-        pthread_mutex_lock(&thread->mutex);
+        keel__gate_lock(&thread->gate);
         thread->permit = true;
-        pthread_cond_signal(&thread->changed);
-        pthread_mutex_unlock(&thread->mutex);
+        keel__gate_signal(&thread->gate);
+        keel__gate_unlock(&thread->gate);
     } else {
         keel__task_ready(keel__container(actor, keel__task, actor));
     }

@@ -2,7 +2,6 @@
 #include <keel/runtime.h>
 
 #include <errno.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -15,31 +14,15 @@
 #include "task/cores.h"
 #include "task/ctx.h"
 #include "task/fault.h"
-#include "task/uverr.h"
 #include "task/worker.h"
 
 enum { WORKERS_MAX = 1024, OFFLOAD_DEFAULT = 16, OFFLOAD_MAX = 1024, SPIN_NS = 5000 };
 
 /* ---- Workers ---- */
 
-static void on_async(uv_async_t *async)
-{
-    (void)async; /* the loop has returned, and that was the purpose */
-}
-
 static void on_clock(keel__clock_sleeper *sleeper)
 {
     keel__worker_wake(keel__container(sleeper, keel__worker, clock_sleeper));
-}
-
-/* A file descriptor that is missing is a limit that was hit; say which. */
-static keel_err *loop_error(int status)
-{
-    if (status == UV_EMFILE || status == UV_ENFILE)
-        return keel_err_wrap(KEEL_ERR_LIMIT, "event loop of a worker: hit %s",
-                             status == UV_EMFILE ? "RLIMIT_NOFILE (ulimit -n)" : "fs.file-max");
-    return status == UV_ENOMEM ? KEEL_ERR_NOMEM
-                               : keel__err_from_uv(status, "event loop of a worker");
 }
 
 keel_err *keel__worker_init(keel__worker *worker, keel_runtime *rt, unsigned index, uint64_t seed)
@@ -51,14 +34,7 @@ keel_err *keel__worker_init(keel__worker *worker, keel_runtime *rt, unsigned ind
     worker->clock_sleeper.wake = on_clock;
     keel__store_relaxed(&worker->clock_sleeper.deadline_ns, (uint64_t)INT64_MAX);
 
-    int status = uv_loop_init(&worker->loop);
-    if (status != 0)
-        return loop_error(status);
-    status = uv_async_init(&worker->loop, &worker->async, on_async);
-    if (status != 0) {
-        uv_loop_close(&worker->loop);
-        return loop_error(status);
-    }
+    KEEL_TRY(keel__loop_init(&worker->loop));
     keel__clock_attach(rt->clock, &worker->clock_sleeper);
     return NULL;
 }
@@ -66,9 +42,7 @@ keel_err *keel__worker_init(keel__worker *worker, keel_runtime *rt, unsigned ind
 void keel__worker_deinit(keel__worker *worker)
 {
     keel__clock_detach(worker->rt->clock, &worker->clock_sleeper);
-    uv_close((uv_handle_t *)&worker->async, NULL);
-    uv_run(&worker->loop, UV_RUN_DEFAULT);
-    uv_loop_close(&worker->loop);
+    keel__loop_deinit(&worker->loop);
 }
 
 static void *worker_thread(void *worker)
@@ -89,10 +63,10 @@ static void dismantle(keel_runtime *rt, unsigned loops, unsigned first, unsigned
 {
     keel__runtime_end_workers(rt);
     for (unsigned i = first; i < first + threads; i++)
-        pthread_join(rt->workers[i].thread, NULL);
+        keel__thread_join(rt->workers[i].thread);
     keel__offload_deinit(&rt->offload);
     while (keel__load(&rt->visitors) != 0)
-        sched_yield(); /* for the few instructions that it takes */
+        keel__thread_yield(); /* for the few instructions that it takes */
     keel__ctx_free(rt->root);
     for (unsigned i = 0; i < loops; i++)
         keel__worker_deinit(&rt->workers[i]);

@@ -3,9 +3,6 @@
 #include "task/worker.h"
 
 #include <errno.h>
-#include <poll.h>
-#include <sched.h>
-#include <time.h>
 
 #include "base/process.h"
 #include "base/sim_hook.h"
@@ -59,7 +56,7 @@ void keel__worker_wake(keel__worker *worker)
     bool tell = rouse(worker);
     keel__spin_unlock(&worker->lock);
     if (tell)
-        uv_async_send(&worker->async);
+        keel__loop_wake(&worker->loop);
 }
 
 /* Wakes one sleeper to look for fresh tasks, unless somebody is awake for that already. */
@@ -80,7 +77,7 @@ static void call_searcher(keel_runtime *rt, const keel__worker *except)
         }
         keel__spin_unlock(&worker->lock);
         if (tell) {
-            uv_async_send(&worker->async);
+            keel__loop_wake(&worker->loop);
             return;
         }
     }
@@ -118,7 +115,7 @@ void keel__task_ready(keel__task *task)
     bool tell = rouse(owner);
     keel__spin_unlock(&owner->lock);
     if (tell)
-        uv_async_send(&owner->async);
+        keel__loop_wake(&owner->loop);
     if (visitor)
         keel__sub(&rt->visitors, 1);
 }
@@ -154,7 +151,7 @@ static void queue_fresh(keel__worker *worker, keel__task *task, bool newborn)
     bool tell = rouse(worker);
     keel__spin_unlock(&worker->lock);
     if (tell)
-        uv_async_send(&worker->async);
+        keel__loop_wake(&worker->loop);
     else
         call_searcher(rt, worker);
     if (visitor)
@@ -249,7 +246,7 @@ void keel_yield(void)
     keel__task *task = keel__task_self();
 
     if (task == NULL) {
-        sched_yield();
+        keel__thread_yield();
         return;
     }
     keel__point(KEEL__OP_YIELD, NULL);
@@ -348,7 +345,7 @@ static void look(keel__worker *worker)
     fire_timers(worker);
     if (worker->handles != 0 && now_ns - worker->polled_ns >= LOOK_NS) {
         worker->polled_ns = now_ns;
-        uv_run(&worker->loop, UV_RUN_NOWAIT);
+        keel__loop_poll(&worker->loop);
     }
 }
 
@@ -437,7 +434,7 @@ static void wait_in_loop(keel__worker *worker, int64_t limit_ns)
     int64_t next_ns = keel__timers_next(&worker->timers);
 
     if (worker->handles != 0) {
-        uv_run(&worker->loop, UV_RUN_NOWAIT); /* to tell the kernel of new handles */
+        keel__loop_poll(&worker->loop); /* to tell the kernel of new handles */
 
         /* that may have taken in the wake-up of who roused this worker since it said it sleeps */
         keel__spin_lock(&worker->lock);
@@ -454,23 +451,7 @@ static void wait_in_loop(keel__worker *worker, int64_t limit_ns)
         if (!clock->manual && left_ns < limit_ns)
             limit_ns = left_ns;
     }
-    int loop_ms = uv_backend_timeout(&worker->loop);
-    if (loop_ms >= 0 && loop_ms * (int64_t)1000000 < limit_ns)
-        limit_ns = loop_ms * (int64_t)1000000;
-
-    struct pollfd ready = { .fd = uv_backend_fd(&worker->loop), .events = POLLIN };
-#ifdef __linux__
-    struct timespec limit = { .tv_sec = (time_t)(limit_ns / 1000000000),
-                              .tv_nsec = (long)(limit_ns % 1000000000) };
-    int events = ppoll(&ready, 1, limit_ns == INT64_MAX ? NULL : &limit, NULL);
-#else
-    int limit_ms = limit_ns == INT64_MAX      ? -1
-                   : limit_ns > INT64_MAX / 4 ? INT32_MAX
-                                              : (int)((limit_ns + 999999) / 1000000);
-    int events = poll(&ready, 1, limit_ms);
-#endif
-    if (events > 0 || loop_ms >= 0)
-        uv_run(&worker->loop, UV_RUN_NOWAIT);
+    keel__loop_sleep(&worker->loop, limit_ns);
 }
 
 static void sleep_in_loop(keel__worker *worker)
@@ -514,7 +495,7 @@ void keel__worker_loop(keel__worker *worker)
     keel__fiber_init_native(&worker->native);
     if (rt->handles_faults)
         keel__fault_enter(worker);
-    uv_run(&worker->loop, UV_RUN_NOWAIT);
+    keel__loop_poll(&worker->loop);
     worker->looked_ns = machine_ns();
     worker->budget = BUDGET;
 
@@ -533,7 +514,7 @@ void keel__worker_loop(keel__worker *worker)
         }
         fire_timers(worker);
         if (worker->handles != 0)
-            uv_run(&worker->loop, UV_RUN_NOWAIT);
+            keel__loop_poll(&worker->loop);
         if (has_work(worker) || search(worker))
             continue;
         stop_searching(worker);

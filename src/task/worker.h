@@ -14,12 +14,9 @@
  * look for its fresh task if nobody is searching already; a worker counts itself as sleeping before
  * its last look at the others' fresh queues, the spawner looks at that count after queueing. */
 
-#include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
-
-#include <uv.h>
 
 #include <keel/rand.h>
 #include <keel/runtime.h>
@@ -28,6 +25,7 @@
 #include "base/spin.h"
 #include "task/clock.h"
 #include "task/offload.h"
+#include "task/os.h"
 #include "task/park.h"
 #include "task/stack.h"
 #include "task/switch.h"
@@ -37,10 +35,9 @@
 typedef struct keel__worker {
     keel_runtime *rt;
     unsigned index;
-    pthread_t thread;
-    uv_loop_t loop;
-    uv_async_t async; /* wakes the loop */
-    unsigned handles; /* in the loop, besides `async`: poll it for their sake */
+    keel__thread thread;
+    keel__loop loop;
+    unsigned handles; /* in the loop, besides its own: poll it for their sake */
     keel__clock_sleeper clock_sleeper;
     keel__timers timers;
 

@@ -22,7 +22,11 @@ KEEL_BEGIN_DECLS
  *     return keel_group_wait(group);
  *
  * keel_group_new never returns NULL: what went wrong there, or in keel_group_go, is the error that
- * keel_group_wait returns, so that starting needs no check on every line.
+ * keel_group_wait returns, so that starting needs no check on every line. The context of a group
+ * that could not be made has already ended.
+ *
+ * Whoever waits for what the group's tasks send waits under keel_group_ctx: that ends when one of
+ * them fails, or could not be started, and what it was to send will never come.
  *
  * Threads: any. keel_group_go from any thread, and from the group's own tasks; keel_group_wait once.
  * Source:  golang.org/x/sync/errgroup.

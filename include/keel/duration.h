@@ -11,14 +11,15 @@ KEEL_BEGIN_DECLS
 
 /**
  * Time everywhere in keel is `int64_t` nanoseconds; these make the numbers readable:
- * `.max_delay_ns = KEEL_MS(250)`. The argument is converted to int64_t first, so whole numbers only.
+ * `.max_delay_ns = KEEL_MS(250)`. Fractions work too, KEEL_S(0.5), cut off to whole nanoseconds.
+ * A number beyond int64_t (some 292 years) does not fit, and is not noticed.
  */
 #define KEEL_NS(n) ((int64_t)(n))
-#define KEEL_US(n) ((int64_t)(n)*1000)
-#define KEEL_MS(n) ((int64_t)(n)*1000000)
-#define KEEL_S(n) ((int64_t)(n)*1000000000)
-#define KEEL_MIN(n) ((int64_t)(n)*60000000000)
-#define KEEL_HOUR(n) ((int64_t)(n)*3600000000000)
+#define KEEL_US(n) ((int64_t)((n)*INT64_C(1000)))
+#define KEEL_MS(n) ((int64_t)((n)*INT64_C(1000000)))
+#define KEEL_S(n) ((int64_t)((n)*INT64_C(1000000000)))
+#define KEEL_MIN(n) ((int64_t)((n)*INT64_C(1000000000) * 60))
+#define KEEL_HOUR(n) ((int64_t)((n)*INT64_C(1000000000) * 3600))
 
 /** Enough for every duration's text with its NUL. */
 #define KEEL_DURATION_TEXT_BYTES 32

@@ -255,6 +255,22 @@ static void the_constants_are_nanoseconds(void **state)
     assert_true(KEEL_HOUR(100000) == 100000 * INT64_C(3600) * 1000000000);
 }
 
+static void fractions_count(void **state)
+{
+    static const int64_t half_second_ns = KEEL_S(0.5);
+    const double thirds = 1.0 / 3;
+
+    (void)state;
+    assert_true(half_second_ns == KEEL_MS(500));
+    assert_true(KEEL_NS(1.9) == 1 && KEEL_NS(-1.9) == -1);
+    assert_true(KEEL_US(0.25) == 250);
+    assert_true(KEEL_MS(-1.5) == -1500000);
+    assert_true(KEEL_S(thirds) == 333333333);
+    assert_true(KEEL_MIN(0.5) == KEEL_S(30));
+    assert_true(KEEL_HOUR(1.5) == KEEL_MIN(90));
+    assert_true(KEEL_S(1 + 1) == KEEL_S(2));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -266,6 +282,7 @@ int main(void)
         support_test(a_refusal_needs_no_memory),
         support_test(what_is_written_is_read_back),
         support_test(the_constants_are_nanoseconds),
+        support_test(fractions_count),
     };
 
     support_mem_install();

@@ -26,6 +26,8 @@ typedef struct keel__sim_hook {
     /* What the caller did until now comes before what others do after they acquire the same object. */
     void (*released)(const void *object);
     void (*acquired)(const void *object);
+    /* Whether things may go wrong by themselves. */
+    bool (*faults)(void);
     /* Memory. */
     bool (*refuse_memory)(void);
     void (*allocated)(void *ptr, size_t size);
@@ -69,6 +71,18 @@ enum {
     KEEL__OP_SLEEP,
     KEEL__OP_YIELD,
     KEEL__OP_OFFLOAD,
+    KEEL__OP_NET_LISTEN,
+    KEEL__OP_NET_CONNECT,
+    KEEL__OP_NET_ACCEPT,
+    KEEL__OP_NET_READ,
+    KEEL__OP_NET_WRITE,
+    KEEL__OP_NET_CLOSE,
+    KEEL__OP_NET_LINK,
+    KEEL__OP_NET_CUT,
+    KEEL__OP_NET_HEAL,
+    KEEL__OP_HOST_KILL,
+    KEEL__OP_HOST_RESTART,
+    KEEL__OP_HOST_WAIT,
     KEEL__OP_READ,
     KEEL__OP_WRITE,
     KEEL__OP_SETTLE,

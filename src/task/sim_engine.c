@@ -380,6 +380,13 @@ static void acquired(const void *object)
         sim_races_acquired(engine, running_task(engine), object);
 }
 
+static bool faults(void)
+{
+    sim_engine *engine = sim_current();
+
+    return engine != NULL && engine->opts.faults;
+}
+
 static bool refuse_memory(void)
 {
     sim_engine *engine = sim_current();
@@ -431,6 +438,7 @@ static const keel__sim_hook hook = { .point = point,
                                      .spawned = spawned,
                                      .released = released,
                                      .acquired = acquired,
+                                     .faults = faults,
                                      .refuse_memory = refuse_memory,
                                      .allocated = allocated,
                                      .freed = freed,

@@ -8,42 +8,6 @@
 
 /* ---- Results ---- */
 
-/* The chain, with the place that made each link. */
-static void print_chain(const keel_err *err)
-{
-    print_error("  %s\n", KEEL_ERR_STR(err));
-    for (; err != NULL; err = keel_err_unwrap(err)) {
-        if (keel_err_where(err) != NULL)
-            print_error("    at %s\n", keel_err_where(err));
-    }
-}
-
-/* cmocka leaves by longjmp, so the error is freed before. */
-static void fail_at(keel_err *err, const char *file, int line)
-{
-    print_chain(err);
-    keel_err_free(err);
-    _fail(file, line);
-}
-
-void support_ok(keel_err *err, const char *call, const char *file, int line)
-{
-    if (err == NULL)
-        return;
-    print_error("%s failed:\n", call);
-    fail_at(err, file, line);
-}
-
-void support_err(keel_err *err, const keel_err *target, const char *call, const char *file,
-                 int line)
-{
-    if (!keel_err_is(err, target)) {
-        print_error("%s gave, instead of \"%s\":\n", call, KEEL_ERR_STR(target));
-        fail_at(err, file, line);
-    }
-    keel_err_free(err);
-}
-
 keel_err *support_expect(keel_err *err, const keel_err *target, const char *call, const char *where)
 {
     if (keel_err_is(err, target)) {
@@ -53,28 +17,6 @@ keel_err *support_expect(keel_err *err, const keel_err *target, const char *call
     if (err == NULL)
         return keel_err_new_at(where, "check failed: %s succeeded (%s)", call, where);
     return keel_err_wrap_at(where, err, "check failed: %s (%s)", call, where);
-}
-
-/* ---- Fixtures ---- */
-
-static size_t live_before;
-
-int support_setup(void **state)
-{
-    (void)state;
-    live_before = support_mem_live();
-    return 0;
-}
-
-int support_teardown(void **state)
-{
-    (void)state;
-    support_mem_fail(0, false);
-    size_t live = support_mem_live();
-    if (live == live_before)
-        return 0;
-    print_error("%zu allocations are alive, %zu were before the test\n", live, live_before);
-    return -1;
 }
 
 /* ---- Child processes ---- */

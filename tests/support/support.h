@@ -16,15 +16,7 @@
 #include <cmocka.h>
 
 #include <keel/keel.h>
-
-/* The call succeeds; a failure prints the error chain. */
-#define assert_ok(call) support_ok((call), #call, __FILE__, __LINE__)
-/* The call fails with that sentinel somewhere in the chain; frees the error. */
-#define assert_err(call, target) support_err((call), (target), #call, __FILE__, __LINE__)
-
-void support_ok(keel_err *err, const char *call, const char *file, int line);
-void support_err(keel_err *err, const keel_err *target, const char *call, const char *file,
-                 int line);
+#include <keel/test.h> /* assert_ok, assert_err, assert_sim_ok */
 
 /* Runs `fn` as a task of a fresh runtime on an auto-advancing manual clock, with as many workers as
  * KEEL_TEST_WORKERS says (2 without it), and stops it. Returns fn's error. Assert on what it
@@ -46,20 +38,13 @@ keel_err *support_run_on(keel_clock *clock, unsigned workers, keel_task_fn fn, v
 keel_err *support_expect(keel_err *err, const keel_err *target, const char *call,
                          const char *where);
 
-/* ---- Memory: the counting, failing allocator that every test program runs with ---- */
+/* ---- Memory: the allocator of keel/test.h ---- */
 
-/* Installs it: the first line of main. */
-void support_mem_install(void);
-
-/* Allocations alive now, and made ever. */
-size_t support_mem_live(void);
-size_t support_mem_made(void);
-
-/* From now on the nth allocation (1 is the next) fails; with `all_after`, those after it as well.
- * 0: none fails. */
-void support_mem_fail(size_t nth, bool all_after);
-/* Whether the failure that was set has happened. */
-bool support_mem_failed(void);
+#define support_mem_install keel_test_init /* the first line of main */
+#define support_mem_live keel_test_live
+#define support_mem_made keel_test_made
+#define support_mem_fail keel_test_fail_alloc
+#define support_mem_failed keel_test_alloc_failed
 
 /* Runs `scenario` with allocation 1, 2, ... failing, once and from there on, until a run needs so
  * few that none failed. Each run must return NULL, or an error that is KEEL_ERR_NOMEM or what
@@ -69,11 +54,8 @@ void support_mem_torture(keel_err *(*scenario)(void *arg), void *arg,
 
 /* ---- Programs ---- */
 
-/* Fixtures around each test: after it, as many allocations live as before. */
-int support_setup(void **state);
-int support_teardown(void **state);
-#define support_test(function)                                                                     \
-    cmocka_unit_test_setup_teardown(function, support_setup, support_teardown)
+/* A test after which as many allocations live as before. */
+#define support_test keel_test
 
 /* Runs `fn(arg)` in a child process, and returns what it wrote to stderr (static storage, up to
  * 16 KiB) with the status of waitpid in *status: for what must abort. */

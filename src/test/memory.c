@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: MIT */
+#include <keel/test.h>
+
+#include <pthread.h>
+#include <stdalign.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <keel/mem.h>
+
+#include "base/err.h"
+
+/* Before each block. Those alive are a list, the newest first. */
+typedef struct header {
+    alignas(max_align_t) uint64_t mark;
+    size_t size; /* of the block, without this */
+    size_t number;
+    struct header *older, *newer;
+} header;
+
+#define ALIVE 0x6B65656C616C6976u
+
+/* `lock` guards all of it. */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static header *newest;
+static size_t live, made;
+static size_t attempts;   /* also those made to fail */
+static size_t fail_first; /* the attempt that fails; 0: none */
+static bool fail_after, failed;
+
+/* ---- The allocator ---- */
+
+static bool must_fail(void)
+{
+    size_t attempt = ++attempts;
+
+    if (fail_first == 0 || attempt < fail_first || (attempt > fail_first && !fail_after))
+        return false;
+    failed = true;
+    return true;
+}
+
+static header *header_of(void *ptr)
+{
+    header *head = (header *)ptr - 1;
+
+    if (head->mark != ALIVE) {
+        fprintf(stderr, "keel_test: %p is no block of this allocator, or was freed\n", ptr);
+        abort();
+    }
+    return head;
+}
+
+static void *count_alloc(void *self, size_t size)
+{
+    (void)self;
+    pthread_mutex_lock(&lock);
+    bool refused = must_fail() || size > SIZE_MAX - sizeof(header);
+    header *head = refused ? NULL : malloc(sizeof *head + size);
+    if (head != NULL) {
+        *head = (header){ .mark = ALIVE, .size = size, .number = ++made, .older = newest };
+        if (newest != NULL)
+            newest->newer = head;
+        newest = head;
+        live++;
+    }
+    pthread_mutex_unlock(&lock);
+    if (head == NULL)
+        return NULL;
+    memset(head + 1, 0xA5, size);
+    return head + 1;
+}
+
+static void count_free(void *self, void *ptr)
+{
+    (void)self;
+    header *head = header_of(ptr);
+
+    memset(ptr, 0xDD, head->size);
+    pthread_mutex_lock(&lock);
+    head->mark = 0;
+    if (head->older != NULL)
+        head->older->newer = head->newer;
+    if (head->newer != NULL)
+        head->newer->older = head->older;
+    else
+        newest = head->older;
+    live--;
+    pthread_mutex_unlock(&lock);
+    free(head);
+}
+
+/* Always moves, so that a pointer kept across it is found. */
+static void *count_realloc(void *self, void *ptr, size_t size)
+{
+    void *moved = count_alloc(self, size);
+
+    if (moved != NULL && ptr != NULL) {
+        size_t old = header_of(ptr)->size;
+        memcpy(moved, ptr, old < size ? old : size);
+        count_free(self, ptr);
+    }
+    return moved;
+}
+
+static void take_lock(void)
+{
+    pthread_mutex_lock(&lock);
+}
+
+static void drop_lock(void)
+{
+    pthread_mutex_unlock(&lock);
+}
+
+void keel_test_init(void)
+{
+    static const keel_allocator counting = { count_alloc, count_realloc, count_free, NULL };
+    keel_err *err = keel_mem_set(&counting);
+
+    if (err != NULL) {
+        fprintf(stderr, "keel_test_init: %s: it must come first in main\n", KEEL_ERR_STR(err));
+        abort();
+    }
+    pthread_atfork(take_lock, drop_lock, drop_lock); /* without it: children may hang */
+}
+
+size_t keel_test_live(void)
+{
+    pthread_mutex_lock(&lock);
+    size_t count = live;
+    pthread_mutex_unlock(&lock);
+    return count;
+}
+
+size_t keel_test_made(void)
+{
+    pthread_mutex_lock(&lock);
+    size_t count = made;
+    pthread_mutex_unlock(&lock);
+    return count;
+}
+
+void keel_test_fail_alloc(size_t nth, bool and_after)
+{
+    pthread_mutex_lock(&lock);
+    failed = false;
+    fail_after = and_after;
+    fail_first = nth != 0 ? attempts + nth : 0;
+    pthread_mutex_unlock(&lock);
+}
+
+bool keel_test_alloc_failed(void)
+{
+    pthread_mutex_lock(&lock);
+    bool answer = failed;
+    pthread_mutex_unlock(&lock);
+    return answer;
+}
+
+/* ---- Around a test ---- */
+
+enum { NAMED = 8 }; /* allocations that are left, named one by one */
+
+static size_t live_before, made_before;
+
+/* An error with a text points into itself, which nothing else in memory does at that place. */
+static const keel_err *as_error(const header *head)
+{
+    const keel_err *err = (const keel_err *)(head + 1);
+    static const size_t offsets[] = { [KEEL__ERR_TEXT] = offsetof(keel__err_text, text),
+                                      [KEEL__ERR_WRAP] = offsetof(keel__err_wrap, text),
+                                      [KEEL__ERR_ERRNO] = offsetof(keel__err_errno, text) };
+
+    if (head->size <= sizeof *err || keel__err_kind(err) >= sizeof offsets / sizeof *offsets)
+        return NULL;
+    size_t offset = offsets[keel__err_kind(err)];
+    return offset != 0 && err->keel__text == (const char *)err + offset ? err : NULL;
+}
+
+/* With the lock held: blocks that the test made, the newest first. */
+static void name_leaks(void)
+{
+    int named = 0;
+
+    for (const header *head = newest; head != NULL && head->number > made_before && named < NAMED;
+         head = head->older, named++) {
+        const keel_err *err = as_error(head);
+
+        if (err != NULL)
+            print_error("  an error \"%.200s\", made at %s\n", err->keel__text, err->keel__where);
+        else
+            print_error("  %zu bytes, the test's allocation %zu\n", head->size,
+                        head->number - made_before);
+    }
+}
+
+int keel_test_setup(void **state)
+{
+    (void)state;
+    pthread_mutex_lock(&lock);
+    live_before = live;
+    made_before = made;
+    pthread_mutex_unlock(&lock);
+    return 0;
+}
+
+int keel_test_teardown(void **state)
+{
+    (void)state;
+    keel_test_fail_alloc(0, false);
+    pthread_mutex_lock(&lock);
+    bool clean = live == live_before;
+    if (!clean) {
+        print_error("%zu allocations are alive, %zu were before the test\n", live, live_before);
+        name_leaks();
+    }
+    pthread_mutex_unlock(&lock);
+    return clean ? 0 : -1;
+}

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT */
+#include <keel/test.h>
+
+static void passes(void **state)
+{
+    (void)state;
+    assert_ok(NULL);
+    assert_err(KEEL_ERR_CLOSED, KEEL_ERR_CLOSED);
+    assert_sim_ok(keel_sim_run("nothing", NULL, NULL, NULL));
+}
+
+int keel_check_test(void);
+int keel_check_test(void)
+{
+    const struct CMUnitTest tests[] = { keel_test(passes) };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -5,6 +5,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "base/sim_hook.h"
+
 /* In the builds for the race detector this file is never instrumented: a switch in the middle of an
  * instrumented function would unbalance the detector's call stack. */
 
@@ -18,11 +20,12 @@ void *__tsan_get_current_fiber(void);
 void *__tsan_create_fiber(unsigned flags);
 void __tsan_destroy_fiber(void *fiber);
 void __tsan_switch_to_fiber(void *fiber, unsigned flags);
-/* With the library announcing what orders memory (KEEL_TSAN), the switch itself orders nothing. */
+/* With the library announcing what orders memory (KEEL_TSAN), the switch itself orders nothing: but in a
+ * simulation, where runs are abandoned and nobody announces that, and which finds races by itself. */
 #ifdef KEEL_TSAN
-enum { TSAN_SWITCH_FLAGS = 1 };
+enum { TSAN_NO_SYNC = 1 };
 #else
-enum { TSAN_SWITCH_FLAGS = 0 };
+enum { TSAN_NO_SYNC = 0 };
 #endif
 #endif
 
@@ -134,7 +137,7 @@ void keel__fiber_switch(keel__fiber *from, keel__fiber *to, bool last)
     __sanitizer_start_switch_fiber(last ? NULL : &from->fake_stack, to->stack_low, to->stack_bytes);
 #endif
 #if KEEL__TSAN
-    __tsan_switch_to_fiber(to->tsan, TSAN_SWITCH_FLAGS);
+    __tsan_switch_to_fiber(to->tsan, keel__sim() != NULL ? 0 : TSAN_NO_SYNC);
 #endif
     go(from, to);
 #if KEEL__ASAN

@@ -2,6 +2,8 @@
 #include "support.h"
 
 #include <pthread.h>
+#include <sched.h>
+#include <signal.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -43,6 +45,33 @@ static void a_call_runs_on_another_thread_and_returns_its_error(void **state)
 {
     (void)state;
     assert_ok(support_run(call_once, NULL));
+}
+
+static keel_err *see_mask(void *arg)
+{
+    sigset_t mask;
+
+    (void)arg;
+    pthread_sigmask(SIG_BLOCK, NULL, &mask);
+    check(sigismember(&mask, SIGPIPE) == 1);
+    check(sigismember(&mask, SIGTERM) == 0);
+    return NULL;
+}
+
+static keel_err *see_masks(keel_ctx *ctx, void *arg)
+{
+    KEEL_TRY(see_mask(arg));
+    return keel_offload(ctx, see_mask, arg);
+}
+
+static void the_librarys_threads_alone_block_sigpipe(void **state)
+{
+    sigset_t mask;
+
+    (void)state;
+    assert_ok(support_run(see_masks, NULL));
+    pthread_sigmask(SIG_BLOCK, NULL, &mask);
+    assert_int_equal(sigismember(&mask, SIGPIPE), 0);
 }
 
 static void count_free(void *count)
@@ -346,6 +375,52 @@ static void a_call_and_its_context_may_end_at_once(void **state)
     assert_ok(support_run_on(NULL, 0, race, NULL));
 }
 
+/* The same in slow motion. The context has ended the wait, but the waiter has not run yet when the call
+ * ends: its error is nobody's. */
+static keel_err *pass_and_fail(void *g)
+{
+    return keel_err_join(pass(g), keel_err_new("too late"));
+}
+
+static keel_err *abandon_failing(keel_ctx *ctx, void *g)
+{
+    return keel_offload_abandon(ctx, pass_and_fail, g, forget_gate);
+}
+
+static keel_err *cancel_then_end(keel_ctx *ctx, void *arg)
+{
+    gate g;
+    int item = 0;
+    keel__offload *offload = &keel__worker_self()->rt->offload;
+
+    (void)arg;
+    KEEL_TRY(gate_new(&g));
+    keel_group *group = keel_group_new(ctx, NULL);
+    keel_group_go(group, abandon_failing, &g);
+    keel_err *err = keel_chan_recv(ctx, g.begun, &item);
+    keel_group_cancel(group); /* the waiter is ready; this task keeps the only worker */
+    keel_chan_close(g.open);
+    for (bool idle = false; !idle;) {
+        keel__spin_lock(&offload->lock);
+        idle = offload->idle.first != NULL;
+        keel__spin_unlock(&offload->lock);
+        sched_yield();
+    }
+    keel_err *cancelled = keel_group_wait(group);
+    bool freed = keel__load(&g.freed) == 1;
+    gate_free(&g);
+    KEEL_TRY(err);
+    check_err(cancelled, KEEL_ERR_CANCELLED);
+    check(freed);
+    return NULL;
+}
+
+static void the_error_of_a_call_that_ends_too_late_is_dropped(void **state)
+{
+    (void)state;
+    assert_ok(support_run_on(NULL, 1, cancel_then_end, NULL));
+}
+
 /* ---- Time stands still during a call ---- */
 
 static keel_err *sleep_beside(keel_ctx *ctx, void *arg)
@@ -452,6 +527,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         support_test(a_call_runs_on_another_thread_and_returns_its_error),
+        support_test(the_librarys_threads_alone_block_sigpipe),
         support_test(on_a_plain_thread_it_runs_in_place),
         support_test(under_an_ended_context_nothing_runs),
         support_test(no_more_calls_run_at_once_than_the_option_says),
@@ -459,6 +535,7 @@ int main(void)
         support_test(a_call_that_has_begun_is_waited_for),
         support_test(an_abandoned_call_goes_on_and_frees_its_argument),
         support_test(a_call_and_its_context_may_end_at_once),
+        support_test(the_error_of_a_call_that_ends_too_late_is_dropped),
         support_test(a_manual_clock_stands_still_during_a_call),
         support_test(without_any_thread_a_call_fails_with_the_limit),
     };

@@ -145,6 +145,40 @@ static void a_deadline_without_a_runtime_ends_a_tasks_wait(void **state)
     assert_ok(support_run(wait_unattended, NULL));
 }
 
+static void set_flag(void *flag)
+{
+    keel__store((keel__a32 *)flag, 1);
+}
+
+/* Nobody asks the context here: the waiter has ended it, with all that follows. */
+static keel_err *end_unattended(keel_ctx *ctx, void *arg)
+{
+    keel__a32 flag = { 0 };
+    keel_after *after;
+    keel_ctx *homeless = keel_ctx_with_timeout(NULL, KEEL_US(100));
+    keel_ctx *below = keel_ctx_with_cancel(homeless);
+
+    (void)ctx;
+    (void)arg;
+    keel_err *err = keel_ctx_after(&after, homeless, set_flag, &flag);
+    keel__wait wait = keel__wait_begin();
+    uint32_t fired = keel__wait_end(&wait, below, KEEL__NO_TIMEOUT);
+    bool ran = keel__load(&flag) == 1;
+    keel_after_free(after);
+    keel_ctx_free(below);
+    keel_ctx_free(homeless);
+    KEEL_TRY(err);
+    check(fired == KEEL__FIRED_CTX && ran);
+    return NULL;
+}
+
+static void a_deadline_without_a_runtime_is_carried_out_by_who_waits(void **state)
+{
+    (void)state;
+    assert_ok(support_run_on(NULL, 0, end_unattended, NULL));
+    assert_ok(end_unattended(NULL, NULL));
+}
+
 /* ---- Unparking ---- */
 
 /* The permit may come before the wait, and waits for it. */
@@ -421,6 +455,7 @@ int main(void)
         support_test(the_timer_ends_the_wait_in_time),
         support_test(the_earlier_of_context_and_timer_ends_the_wait),
         support_test(a_deadline_without_a_runtime_ends_a_tasks_wait),
+        support_test(a_deadline_without_a_runtime_is_carried_out_by_who_waits),
         support_test(a_thread_may_be_unparked_before_it_parks),
         support_test(peers_context_timer_and_self_have_one_winner),
         support_test(waiters_leave_a_queue_in_order_and_from_anywhere),

@@ -321,6 +321,8 @@ static void a_stop_that_expires_names_the_tasks_and_can_be_called_again(void **s
     keel_ctx *limited = keel_ctx_with_timeout(NULL, KEEL_MS(1));
     assert_err(keel_runtime_stop(limited, rt), KEEL_ERR_DEADLINE);
     keel_ctx_free(limited);
+    assert_int_equal(keel__load_seq(&rt->joining),
+                     0); /* else every task that ends looks for who waits */
     keel_chan_close(chan);
     assert_err(keel_group_wait(named), KEEL_ERR_CLOSED);
     assert_err(keel_group_wait(group), KEEL_ERR_CLOSED);
@@ -406,6 +408,8 @@ static void no_wake_up_is_lost_between_a_thread_and_a_task(void **state)
     }
     keel_chan_close(chans[0]);
     assert_ok(keel_group_wait(group));
+    assert_true(keel__load_seq(&rt->sleepers) <= test_workers()); /* none counted twice */
+    assert_true(keel__load_seq(&rt->searchers) <= test_workers());
     assert_ok(keel_runtime_stop(NULL, rt));
     for (int i = 0; i < 2; i++)
         keel_chan_free(chans[i]);

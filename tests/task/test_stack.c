@@ -162,6 +162,78 @@ static void stacks_that_are_not_kept_hold_no_memory(void **state)
     keel__stack_pool_deinit(&b.pool);
 }
 
+static size_t mapped_bytes(void)
+{
+    unsigned long pages = 0;
+    FILE *file = fopen("/proc/self/statm", "r");
+
+    if (file == NULL || fscanf(file, "%lu", &pages) != 1)
+        abort();
+    fclose(file);
+    return pages * (size_t)sysconf(_SC_PAGESIZE);
+}
+
+static void stacks_give_their_addresses_back(void **state)
+{
+    const size_t some = (size_t)64 << 20;
+    size_t before = mapped_bytes();
+
+    (void)state;
+    for (int i = 0; i < 50; i++) {
+        bench b;
+        keel__stack *odd, *plain;
+
+        bench_init(&b, KEEL__STACK_PLAIN_BYTES);
+        for (int j = 0; j < 5; j++) {
+            assert_ok(keel__stack_take(&b.pool, &b.cache, some, &odd));
+            keel__stack_give(&b.pool, &b.cache, odd);
+        }
+        assert_ok(keel__stack_take(&b.pool, &b.cache, 0, &plain));
+        keel__stack_give(&b.pool, &b.cache, plain);
+        keel__stack_pool_deinit(&b.pool);
+    }
+    assert_true(mapped_bytes() < before + some);
+}
+
+static void a_slab_serves_many_stacks(void **state)
+{
+    enum { COUNT = 32 };
+    bench b;
+    keel__stack *stacks[COUNT];
+    size_t made = support_mem_made();
+
+    (void)state;
+    bench_init(&b, KEEL__STACK_PLAIN_BYTES);
+    for (int i = 0; i < COUNT; i++)
+        assert_ok(keel__stack_take(&b.pool, &b.cache, 0, &stacks[i]));
+    assert_int_equal(support_mem_made() - made, KEEL__TSAN ? COUNT : 1);
+    for (int i = 0; i < COUNT; i++)
+        keel__stack_give(&b.pool, &b.cache, stacks[i]);
+    keel__stack_pool_deinit(&b.pool);
+}
+
+/* What a worker keeps is what it gave back last, and no more than it counts. */
+static void a_worker_keeps_the_stacks_it_used_last(void **state)
+{
+    bench b;
+    keel__stack *stacks[4], *again;
+
+    (void)state;
+    bench_init(&b, KEEL__STACK_PLAIN_BYTES);
+    for (int round = 0; round < 100; round++) {
+        for (int i = 0; i < 4; i++)
+            assert_ok(keel__stack_take(&b.pool, &b.cache, 0, &stacks[i]));
+        for (int i = 0; i < 4; i++)
+            keel__stack_give(&b.pool, &b.cache, stacks[i]);
+        assert_ok(keel__stack_take(&b.pool, &b.cache, 0, &again));
+        if (!KEEL__TSAN)
+            assert_ptr_equal(again, stacks[3]);
+        keel__stack_give(&b.pool, &b.cache, again);
+        assert_true(b.cache.count[KEEL__STACK_PLAIN] <= 4);
+    }
+    keel__stack_pool_deinit(&b.pool);
+}
+
 /* ---- Overflow ---- */
 
 /* As deep as it takes; each frame is touched. */
@@ -416,6 +488,28 @@ static void the_last_runtime_puts_the_old_handler_back(void **state)
     assert_true(now.sa_handler == before.sa_handler);
 }
 
+static keel_err *find_handler_stack(keel_ctx *ctx, void *stack)
+{
+    (void)ctx;
+    check(sigaltstack(NULL, stack) == 0);
+    return NULL;
+}
+
+static void the_stack_for_handlers_goes_with_its_worker(void **state)
+{
+    keel_runtime *rt;
+    stack_t stack;
+    unsigned char page;
+
+    (void)state;
+    assert_ok(keel_runtime_start(&rt, &(keel_runtime_opts){ .workers = 1, .handle_faults = true }));
+    assert_ok(keel_runtime_run(rt, find_handler_stack, &stack));
+    assert_int_equal(stack.ss_flags & SS_DISABLE, 0);
+    assert_int_equal(mincore(stack.ss_sp, 1, &page), 0);
+    assert_ok(keel_runtime_stop(NULL, rt));
+    assert_int_equal(mincore(stack.ss_sp, 1, &page), -1);
+}
+
 /* ---- Limits ---- */
 
 static keel_err *do_nothing(keel_ctx *ctx, void *arg)
@@ -423,17 +517,6 @@ static keel_err *do_nothing(keel_ctx *ctx, void *arg)
     (void)ctx;
     (void)arg;
     return NULL;
-}
-
-static size_t mapped_bytes(void)
-{
-    unsigned long pages = 0;
-    FILE *file = fopen("/proc/self/statm", "r");
-
-    if (file == NULL || fscanf(file, "%lu", &pages) != 1)
-        abort();
-    fclose(file);
-    return pages * (size_t)sysconf(_SC_PAGESIZE);
 }
 
 /* Room for a little more, and not for a stack of 1 GiB. */
@@ -481,6 +564,9 @@ int main(void)
         support_test(the_guard_lies_right_below),
         support_test(every_stack_has_a_guard),
         support_test(stacks_that_are_not_kept_hold_no_memory),
+        support_test(stacks_give_their_addresses_back),
+        support_test(a_slab_serves_many_stacks),
+        support_test(a_worker_keeps_the_stacks_it_used_last),
         support_test(an_overflow_names_the_task_and_where_it_was_started),
 #if !KEEL__ASAN
         support_test(without_the_option_an_overflow_dies_without_a_word),
@@ -490,6 +576,7 @@ int main(void)
         support_test(without_a_handler_another_fault_ends_the_process),
         support_test(a_raised_signal_ends_the_process_too),
         support_test(the_last_runtime_puts_the_old_handler_back),
+        support_test(the_stack_for_handlers_goes_with_its_worker),
         support_test(without_memory_for_a_stack_the_limit_is_named),
     };
 

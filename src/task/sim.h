@@ -95,6 +95,8 @@ typedef struct sim_engine {
     unsigned pct_depth;
     double preemption;
     const sim_schedule *plan;
+    uint32_t *plan_index; /* of a long plan, to find a decision's place in it */
+    size_t plan_room;
     uint64_t expected_steps; /* how long runs are, for PCT */
     bool keep_alternatives, keep_events, races;
     unsigned perturbation; /* other addresses, other garbage: must not change the run */
@@ -115,6 +117,7 @@ typedef struct sim_engine {
     keel__task main;
     bool main_ended;
     uint64_t clock_priority;
+    uint64_t lowest_priority; /* the last one given to who fell behind */
     sim_schedule taken; /* the deviations it made */
     size_t decisions,
         last_planned; /* how many; and the number of the last that the plan asked for */

@@ -155,12 +155,60 @@ void sim_schedule_free(sim_schedule *schedule)
     *schedule = (sim_schedule){ 0 };
 }
 
+enum { FEW = 8 }; /* deviations that are found as fast one by one */
+
+static size_t plan_slot(const sim_engine *engine, uint32_t task, uint32_t op)
+{
+    uint64_t key = ((uint64_t)task << 32) | op;
+
+    return (size_t)((key * 0x9E3779B97F4A7C15u) >> 32) & (engine->plan_room - 1);
+}
+
+/* Makes a long plan quick to look up: a table of its places plus one, with linear probing. */
+static void index_plan(sim_engine *engine)
+{
+    size_t room = 2 * FEW;
+
+    if (engine->mode != SIM_PLANNED || engine->plan->count <= FEW)
+        return;
+    while (room < engine->plan->count * 2)
+        room *= 2;
+    free(engine->plan_index);
+    engine->plan_index = calloc(room, sizeof *engine->plan_index);
+    engine->plan_room = room;
+    if (engine->plan_index == NULL) {
+        engine->out_of_memory = true;
+        return;
+    }
+    for (size_t i = 0; i < engine->plan->count; i++) {
+        size_t at = plan_slot(engine, engine->plan->items[i].task, engine->plan->items[i].op);
+
+        while (engine->plan_index[at] != 0)
+            at = (at + 1) & (room - 1);
+        engine->plan_index[at] = (uint32_t)i + 1;
+    }
+}
+
+static bool is_at(const sim_deviation *deviation, uint32_t task, uint32_t op)
+{
+    return deviation->task == task && deviation->op == op;
+}
+
 /* What the plan says at a decision; NULL: nothing. */
 static const sim_deviation *planned(const sim_engine *engine, uint32_t task, uint32_t op)
 {
-    for (size_t i = 0; i < engine->plan->count; i++)
-        if (engine->plan->items[i].task == task && engine->plan->items[i].op == op)
-            return &engine->plan->items[i];
+    const sim_schedule *plan = engine->plan;
+
+    if (plan->count <= FEW) {
+        for (size_t i = 0; i < plan->count; i++)
+            if (is_at(&plan->items[i], task, op))
+                return &plan->items[i];
+        return NULL;
+    }
+    for (size_t at = plan_slot(engine, task, op); engine->plan_index[at] != 0;
+         at = (at + 1) & (engine->plan_room - 1))
+        if (is_at(&plan->items[engine->plan_index[at] - 1], task, op))
+            return &plan->items[engine->plan_index[at] - 1];
     return NULL;
 }
 
@@ -169,16 +217,21 @@ static uint64_t priority_of(sim_engine *engine, uint32_t id)
     return id == SIM_CLOCK ? engine->clock_priority : engine->tasks[id - 1].priority;
 }
 
-/* PCT: at a few steps, drawn before the run, the task that would go on falls behind all others. */
+/* PCT: falls behind all others. */
+static void demote(sim_engine *engine, uint32_t id)
+{
+    if (id == SIM_CLOCK)
+        engine->clock_priority = --engine->lowest_priority;
+    else
+        engine->tasks[id - 1].priority = --engine->lowest_priority;
+}
+
+/* That happens to the task that would go on at a few steps, drawn before the run. */
 static void change_priorities(sim_engine *engine, uint32_t id)
 {
     for (unsigned i = 0; i + 1 < engine->pct_depth; i++)
-        if (engine->pct_changes[i] == engine->decisions) {
-            if (id == SIM_CLOCK)
-                engine->clock_priority = i;
-            else
-                engine->tasks[id - 1].priority = i;
-        }
+        if (engine->pct_changes[i] == engine->decisions)
+            demote(engine, id);
 }
 
 static size_t most_urgent(sim_engine *engine, const uint32_t *options, size_t count)
@@ -220,6 +273,9 @@ static size_t decide(sim_engine *engine, uint32_t task, uint32_t op, const uint3
         } else {
             change_priorities(engine, options[most_urgent(engine, options, count)]);
             index = most_urgent(engine, options, count);
+            /* or whoever waits for others by yielding or sleeping would keep them from running */
+            if (options[index] == SIM_CLOCK)
+                demote(engine, SIM_CLOCK);
         }
         break;
     case SIM_ROBIN:
@@ -301,6 +357,8 @@ static void point(unsigned op, const void *object, const void *place)
     if (engine->steps > (engine->opts.max_steps != 0 ? engine->opts.max_steps : MAX_STEPS))
         sim_fail(engine, KEEL_SIM_LIVELOCK, NULL, "no end after %llu operations",
                  (unsigned long long)engine->steps - 1);
+    if (op == KEEL__OP_YIELD)
+        demote(engine, self->sim_id);
     if (engine->opts.points == KEEL_SIM_PARKS)
         return;
 
@@ -636,6 +694,7 @@ static void begin(sim_engine *engine)
     for (unsigned i = 0; i < sizeof engine->pct_changes / sizeof *engine->pct_changes; i++)
         engine->pct_changes[i] = keel_rand_below(&engine->rand, engine->expected_steps + 1);
     engine->clock_priority = keel_rand_u64(&engine->rand) | ((uint64_t)1 << 32);
+    engine->lowest_priority = UINT32_MAX;
     engine->steps = 0;
     engine->hash = 0;
     engine->task_count = 0;
@@ -649,6 +708,7 @@ static void begin(sim_engine *engine)
     engine->failure.kind = KEEL_SIM_PASS;
     engine->failure.involved = 0;
     engine->alternative_count = engine->event_count = engine->note_length = 0;
+    index_plan(engine);
     keel__store_relaxed(&engine->clock.now_ns, 0);
     keel__timers_init(&engine->worker->timers);
     if (engine->opts.reset != NULL)
@@ -761,6 +821,7 @@ void sim_engine_deinit(sim_engine *engine)
     sim_memory_deinit(engine);
     sim_races_deinit(engine);
     sim_schedule_free(&engine->taken);
+    free(engine->plan_index);
     free(engine->tasks);
     free(engine->alternatives);
     free(engine->events);

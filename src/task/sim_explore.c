@@ -5,6 +5,8 @@
 #include <string.h>
 #include <time.h>
 
+#include <keel/mem.h>
+
 #include "base/process.h"
 #include "task/sim.h"
 
@@ -15,6 +17,8 @@ enum {
     SPARSE_MS = 100,       /* looking for a failure with fewer deviations */
     SPARSE = 8,            /* if it has more than these */
     MINIMISE_RUNS = 20000, /* leaving out deviations */
+    MINIMISE_MS = 2000,    /* that */
+    TAKEN = 3 * 64,        /* blocks of memory that a run's are not to be */
     BOUND_MAX = 8
 };
 
@@ -87,13 +91,16 @@ static bool repeatable(explorer *x)
     sim_engine *engine = &x->engine;
     uint64_t hash = engine->hash;
     keel_sim_kind kind = engine->failure.kind;
-    void *shift =
-        malloc(1000 + 48 * (x->runs % 64)); /* a failure shifts nothing, and that is all */
+    void *taken[TAKEN];
 
+    /* blocks of all small sizes: the run gets others than it got before (a failure shifts nothing) */
+    for (size_t i = 0; i < TAKEN; i++)
+        taken[i] = keel_mem_alloc(16 + i / 3 * 16);
     engine->perturbation = 1 + (unsigned)(x->runs % 7);
     run(x);
     engine->perturbation = 0;
-    free(shift);
+    for (size_t i = 0; i < TAKEN; i++)
+        keel_mem_free(taken[i]);
     if (engine->hash == hash && engine->failure.kind == kind)
         return true;
     engine->failure.kind = KEEL_SIM_NONDETERMINISM;
@@ -245,13 +252,14 @@ static void search_sparse(explorer *x, sim_schedule *best, keel_sim_kind kind)
 static void minimise(explorer *x, sim_schedule *best, keel_sim_kind kind)
 {
     sim_schedule without = { 0 };
-    uint64_t last_run = x->runs + MINIMISE_RUNS;
 
     search_sparse(x, best, kind);
-    for (size_t part = (best->count + 1) / 2; part > 0 && x->runs < last_run;) {
+    x->max_runs = x->runs + MINIMISE_RUNS;
+    x->end_ns = real_ns() + (int64_t)MINIMISE_MS * 1000000;
+    for (size_t part = (best->count + 1) / 2; part > 0 && !spent(x);) {
         bool shorter = false;
 
-        for (size_t from = 0; from < best->count && x->runs < last_run;) {
+        for (size_t from = 0; from < best->count && !spent(x);) {
             without.count = 0;
             for (size_t i = 0; i < best->count; i++)
                 if ((i < from || i >= from + part) && !sim_schedule_add(&without, best->items[i])) {
@@ -327,7 +335,8 @@ static bool begin(explorer *x, const char *name, keel_task_fn fn, void *arg,
     int64_t max_ms = x->engine.opts.max_ms != 0 ? x->engine.opts.max_ms : MS;
     x->max_runs = x->engine.opts.max_runs != 0 ? x->engine.opts.max_runs : RUNS;
     x->start_ns = real_ns();
-    x->end_ns = x->start_ns + max_ms * 1000000;
+    x->end_ns =
+        max_ms < (INT64_MAX - x->start_ns) / 1000000 ? x->start_ns + max_ms * 1000000 : INT64_MAX;
     if (runs != NULL) {
         x->max_runs = strtoull(runs, NULL, 10);
         x->end_ns = INT64_MAX;

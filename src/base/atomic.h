@@ -13,6 +13,7 @@
 
 #include <keel/defs.h>
 
+#include "base/core.h"
 #include "base/tsan.h"
 
 typedef keel__word keel__a32;
@@ -25,6 +26,40 @@ typedef struct {
 typedef struct {
     void *v;
 } keel__aptr;
+
+/* Of a word that practically never changes, for instance whether there is a simulation: not worth a
+ * point of the simulated machine. */
+#define keel__load_constant(a) __atomic_load_n(&(a)->v, __ATOMIC_RELAXED)
+
+#ifdef KEEL_SIM_CORE
+
+/* One core runs at a time, and every access is a point where another may go on: the order is one that
+ * sequential consistency allows. Weaker orders are not simulated. */
+#define keel__load(a) (keel__step("load"), (a)->v)
+#define keel__load_relaxed(a) keel__load(a)
+#define keel__load_seq(a) keel__load(a)
+#define keel__store(a, x) (keel__step("store"), (void)((a)->v = (x)), keel__after_step("store"))
+#define keel__store_relaxed(a, x) keel__store(a, x)
+#define keel__store_seq(a, x) keel__store(a, x)
+#define keel__rmw(what, change)                                                                    \
+    __extension__({                                                                                \
+        keel__step(what);                                                                          \
+        __auto_type keel__old = (change);                                                          \
+        keel__after_step(what);                                                                    \
+        keel__old;                                                                                 \
+    })
+#define keel__add(a, n) keel__rmw("add", __atomic_fetch_add(&(a)->v, (n), __ATOMIC_RELAXED))
+#define keel__sub(a, n) keel__rmw("sub", __atomic_fetch_sub(&(a)->v, (n), __ATOMIC_RELAXED))
+#define keel__add_seq(a, n) keel__add(a, n)
+#define keel__sub_seq(a, n) keel__sub(a, n)
+#define keel__add_relaxed(a, n) keel__add(a, n)
+#define keel__exchange(a, x)                                                                       \
+    keel__rmw("exchange", __atomic_exchange_n(&(a)->v, (x), __ATOMIC_RELAXED))
+#define keel__cas(a, expected, desired)                                                            \
+    keel__rmw("cas", __atomic_compare_exchange_n(&(a)->v, (expected), (desired), false,            \
+                                                 __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+
+#else
 
 /* acquire, release; the rest says its order in the name */
 #define keel__load(a) keel__acquired(__atomic_load_n(&(a)->v, __ATOMIC_ACQUIRE), a)
@@ -55,4 +90,5 @@ typedef struct {
                                                 __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE),               \
                     a))
 
+#endif /* KEEL_SIM_CORE */
 #endif /* KEEL_SRC_BASE_ATOMIC_H */

@@ -19,7 +19,11 @@
 
 /* ---- Thread-locals ---- */
 
+#ifdef KEEL_SIM_CORE
+#define worker_of_thread (*keel__core_worker())
+#else
 static _Thread_local struct keel__worker *worker_of_thread;
+#endif
 
 __attribute__((noinline)) struct keel__worker *keel__process_worker(void)
 {
@@ -49,6 +53,9 @@ void keel__misuse(const char *format, ...)
     va_end(args);
     if (keel__sim() != NULL)
         keel__sim()->misuse(text);
+#ifdef KEEL_SIM_CORE
+    keel__core_misuse(text);
+#endif
     fprintf(stderr, "keel: misuse: %s\n", text);
     fflush(stderr);
     abort();
@@ -90,7 +97,7 @@ keel_err *keel_mem_set(const keel_allocator *replacement)
 /* A plain load on the fast path: the flag is written once. */
 static void mark_used(void)
 {
-    if (keel__load_relaxed(&allocator_used) == 0)
+    if (keel__load_constant(&allocator_used) == 0)
         keel__store(&allocator_used, 1);
 }
 

@@ -128,6 +128,9 @@ static uint64_t from_surroundings(void)
 
 uint64_t keel_rand_system_seed(void)
 {
+#ifdef KEEL_SIM_CORE
+    return keel__core_seed();
+#endif
     uint64_t simulated;
     if (keel__sim() != NULL && keel__sim()->random(&simulated))
         return simulated;

@@ -43,7 +43,7 @@ extern keel__aptr keel__sim_word;
 
 static inline const keel__sim_hook *keel__sim(void)
 {
-    return keel__load_relaxed(&keel__sim_word);
+    return keel__load_constant(&keel__sim_word);
 }
 
 /* What an operation is, for reports. */

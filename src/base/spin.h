@@ -12,6 +12,14 @@
 
 typedef keel__word keel__spin;
 
+#ifdef KEEL_SIM_CORE
+
+#define keel__spin_lock(spin) keel__core_lock(&(spin)->v, __func__, __LINE__)
+#define keel__spin_unlock(spin) keel__core_unlock(&(spin)->v, __func__, __LINE__)
+#define keel__pause() keel__core_spin(__func__, __LINE__)
+
+#else
+
 void keel__spin_wait(keel__spin *spin);
 
 static inline bool keel__spin_try(keel__spin *spin)
@@ -44,5 +52,7 @@ static inline void keel__pause(void)
     __asm__ volatile("yield");
 #endif
 }
+
+#endif /* KEEL_SIM_CORE */
 
 #endif /* KEEL_SRC_BASE_SPIN_H */

@@ -2,12 +2,11 @@
 #define KEEL__QUIET /* what the scheduler orders is not what users may rely on */
 #include "task/clock.h"
 
-#include <time.h>
-
 #include <keel/mem.h>
 
 #include "base/process.h"
 #include "base/sim_hook.h"
+#include "task/os.h"
 
 static keel_clock system_clock;
 
@@ -50,10 +49,7 @@ int64_t keel_clock_now(keel_clock *clock)
     int64_t simulated_ns;
     if (__builtin_expect(keel__sim() != NULL, 0) && keel__sim()->now(&simulated_ns))
         return simulated_ns;
-
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+    return keel__os_now();
 }
 
 /* Under the lock, so that the clock never goes back when two move it. */

@@ -6,13 +6,29 @@
  * thread waits, the event loop where a worker sleeps, the clock. It is one layer so that a build
  * can put something else under it, as base/atomic.h does for memory. */
 
-#include <stdbool.h>
 #include <stdint.h>
 
+#ifdef KEEL_SIM_CORE
+
+#include "task/core_os.h"
+
+#else
+
 #include <pthread.h>
+#include <time.h>
+
 #include <uv.h>
 
 #include <keel/err.h>
+
+/* The system's clock. */
+static inline int64_t keel__os_now(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
 
 /* ---- Threads ---- */
 
@@ -82,5 +98,7 @@ static inline void keel__loop_wake(keel__loop *loop)
 {
     uv_async_send(&loop->async);
 }
+
+#endif /* KEEL_SIM_CORE */
 
 #endif /* KEEL_SRC_TASK_OS_H */

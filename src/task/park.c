@@ -29,7 +29,11 @@ typedef struct thread_actor {
     keel__clock_sleeper sleeper; /* on a manual clock, while it waits with a time limit */
 } thread_actor;
 
+#ifdef KEEL_SIM_CORE
+#define this_thread (*(thread_actor *)keel__core_storage(sizeof(thread_actor)))
+#else
 static _Thread_local thread_actor this_thread;
+#endif
 
 static void wake_sleeper(keel__clock_sleeper *sleeper)
 {

@@ -31,7 +31,11 @@
 #endif
 
 enum {
+#ifdef KEEL_SIM_CORE
+    SLAB_STACKS = 4, /* runs are short, and each maps its own */
+#else
     SLAB_STACKS = 32,
+#endif
     GUARD_PAGES = 4,  /* a frame with a large array must not step over it */
     CACHE_PLAIN = 64, /* what a worker keeps */
     CACHE_LARGE = 8

@@ -233,7 +233,6 @@ static void tasks_left_behind_are_named_after_five_seconds(void **state)
     for (unsigned workers = 1; workers <= 4; workers *= 2) {
         run r = { .fn = leave_behind, .opts = { .workers = workers }, .auto_advance = true };
         check_left_behind(support_child(in_child, &r, &status));
-        assert_int_equal(status, 0);
     }
 }
 

@@ -393,7 +393,7 @@ static keel_err *describe(keel_ctx *ctx, void *arg)
 
     (void)ctx;
     (void)arg;
-    check(keel__actor_self() == self && !self->is_thread);
+    check(keel__actor_self() == self);
     keel__actor_describe(self, text, sizeof text);
     check(strncmp(text, "task 'describe' (started at tests/task/test_park.c:", 51) == 0);
     return NULL;

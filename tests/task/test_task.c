@@ -155,19 +155,19 @@ static void a_plain_thread_sleeps_without_a_runtime(void **state)
 static keel_err *set_flag(keel_ctx *ctx, void *flag)
 {
     (void)ctx;
-    *(bool *)flag = true;
+    keel__store((keel__a32 *)flag, 1);
     return NULL;
 }
 
 /* One worker: without a yield that lets others run this never ends. */
 static keel_err *yield_until_set(keel_ctx *ctx, void *arg)
 {
-    bool flag = false;
+    keel__a32 flag = { 0 };
     keel_group *group = keel_group_new(ctx, NULL);
 
     (void)arg;
     keel_group_go(group, set_flag, &flag);
-    while (!flag)
+    while (keel__load(&flag) == 0)
         keel_yield();
     return keel_group_wait(group);
 }
@@ -188,12 +188,12 @@ static keel_err *sleep_and_set(keel_ctx *ctx, void *flag)
 
 static keel_err *yield_until_woken(keel_ctx *ctx, void *arg)
 {
-    bool flag = false;
+    keel__a32 flag = { 0 };
     keel_group *group = keel_group_new(ctx, NULL);
 
     (void)arg;
     keel_group_go(group, sleep_and_set, &flag);
-    while (!flag)
+    while (keel__load(&flag) == 0)
         keel_yield();
     return keel_group_wait(group);
 }
@@ -206,15 +206,26 @@ static void timers_fire_while_a_task_yields_without_end(void **state)
 
 /* ---- What a task keeps ---- */
 
+/* The tasks of a worker share its errno: a race detector sees that, and not that waits keep it. */
+__attribute__((noinline, no_sanitize("thread"))) static void set_errno(int number)
+{
+    errno = number;
+}
+
+__attribute__((noinline, no_sanitize("thread"))) static bool errno_is(int number)
+{
+    return errno == number;
+}
+
 static keel_err *keep_errno(keel_ctx *ctx, void *number)
 {
     for (int i = 0; i < 20; i++) {
-        errno = *(int *)number;
+        set_errno(*(int *)number);
         if (i % 2 == 0)
             keel_yield();
         else
             KEEL_TRY(keel_sleep(ctx, KEEL_US(1)));
-        check(errno == *(int *)number);
+        check(errno_is(*(int *)number));
     }
     return NULL;
 }

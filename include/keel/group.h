@@ -47,13 +47,17 @@ typedef struct keel_group_opts {
 } keel_group_opts;
 
 /**
- * Makes a group whose context is a child of `ctx`. Never NULL.
+ * Makes a group whose context is a child of `ctx`, and notes the place of the call. Never NULL.
+ * `opts` may be NULL.
  *
  * Errors: from keel_group_wait: KEEL_ERR_NOMEM; KEEL_ERR_NO_RUNTIME if there is none to be found;
  *         KEEL_ERR_INVAL for a stack size out of range. The group's context has then ended.
- * Owns:   yours, until keel_group_wait.
+ * Owns:   yours, until keel_group_wait. To forget that is misuse: keel_runtime_stop aborts, naming
+ *         the place; keel_main prints it and returns 1.
  */
-KEEL_NODISCARD keel_group *keel_group_new(keel_ctx *ctx, const keel_group_opts *opts);
+#define keel_group_new(ctx, ...) keel_group_new_at(KEEL_HERE, (ctx), __VA_ARGS__)
+KEEL_NODISCARD keel_group *keel_group_new_at(const char *where, keel_ctx *ctx,
+                                             const keel_group_opts *opts);
 
 /** The context of the group's tasks. Borrowed. */
 keel_ctx *keel_group_ctx(keel_group *group);

@@ -51,7 +51,8 @@ KEEL_NODISCARD keel_err *keel_runtime_start(keel_runtime **out, const keel_runti
 
 /**
  * Stops a runtime: cancels its context, waits until every task has ended, joins all threads and
- * frees everything. Then `rt` is gone. Contexts and groups made on it must be freed before.
+ * frees everything. Then `rt` is gone. Contexts made on it must be freed before, and groups waited
+ * for: one that was forgotten is misuse, and aborts with the place that made it.
  *
  * Errors: the error of `ctx` if that ends first, with the tasks that still run, by name and place
  *         of start, in the text; nothing is freed then, and it can be called again. `ctx` may be
@@ -75,7 +76,8 @@ unsigned keel_runtime_workers(const keel_runtime *rt);
  *
  * Returns 0; or 1 after printing fn's error chain to stderr. Tasks that still run five seconds after
  * fn has returned, although their contexts have ended, are named there too, with the place that
- * started each, and the result is 1. `opts` may be NULL.
+ * started each, and the result is 1; so is a group that keel_group_wait was never called for. `opts`
+ * may be NULL.
  */
 int keel_main(keel_task_fn fn, void *arg);
 int keel_main_opts(keel_task_fn fn, void *arg, const keel_runtime_opts *opts);

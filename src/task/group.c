@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #include <keel/group.h>
 
+#include <stdio.h>
+
 #include <keel/mem.h>
 
 #include "base/process.h"
 #include "base/sim_hook.h"
 #include "task/ctx.h"
+#include "task/group.h"
 #include "task/worker.h"
 
 #define LIMIT_DEFAULT ((size_t)1000000)
@@ -18,7 +21,10 @@ struct keel_group {
     size_t stack_bytes;
     const char *name;
     bool collect_all;
-    keel__spin lock; /* guards what follows */
+    const char *where;   /* it was made, */
+    keel__worker *home;  /* and by whom, or worker 0: the list that it is in */
+    keel__link unwaited; /* until keel_group_wait is called */
+    keel__spin lock;     /* guards what follows */
     size_t running;
     keel__waitq places; /* who waits to start a task; handed a place by one that ends */
     keel__waitq joiner;
@@ -37,7 +43,23 @@ typedef struct group_task {
     void *arg;
 } group_task;
 
-keel_group *keel_group_new(keel_ctx *ctx, const keel_group_opts *opts_)
+/* Each worker has a list of its own, so that those who make many groups are not in each other's way. */
+static void remember(keel_group *group, keel__worker *home)
+{
+    group->home = home;
+    keel__spin_lock(&home->lock);
+    keel__list_push(&home->groups, &group->unwaited);
+    keel__spin_unlock(&home->lock);
+}
+
+static void forget(keel_group *group)
+{
+    keel__spin_lock(&group->home->lock);
+    keel__list_remove(&group->home->groups, &group->unwaited);
+    keel__spin_unlock(&group->home->lock);
+}
+
+keel_group *keel_group_new_at(const char *where, keel_ctx *ctx, const keel_group_opts *opts_)
 {
     keel_group_opts opts = opts_ != NULL ? *opts_ : (keel_group_opts){ 0 };
     keel__worker *self = keel__worker_self();
@@ -66,6 +88,8 @@ keel_group *keel_group_new(keel_ctx *ctx, const keel_group_opts *opts_)
     group->stack_bytes = opts.stack_bytes;
     group->name = opts.name;
     group->collect_all = opts.collect_all;
+    group->where = where;
+    remember(group, self != NULL && self->rt == rt ? self : &rt->workers[0]);
     return group;
 }
 
@@ -215,6 +239,7 @@ keel_err *keel_group_wait(keel_group *group)
     if (group->broken != NULL)
         return group->broken;
     keel__point(KEEL__OP_GROUP_WAIT, group);
+    forget(group);
     keel__wait wait = keel__wait_begin();
     keel__waiter waiter = { .wait = &wait, .number = KEEL__FIRED_USER };
 
@@ -231,4 +256,30 @@ keel_err *keel_group_wait(keel_group *group)
     keel__ctx_free(group->ctx);
     keel_mem_free(group);
     return err;
+}
+
+size_t keel__groups_forgotten(keel_runtime *rt, char *buf, size_t size)
+{
+    const keel_group *first = NULL;
+    size_t count = 0;
+
+    for (unsigned i = 0; i < rt->worker_count; i++) {
+        keel__worker *worker = &rt->workers[i];
+
+        keel__spin_lock(&worker->lock);
+        for (keel__link *link = worker->groups.first; link != NULL; link = link->next) {
+            if (count++ == 0)
+                first = keel__container(link, keel_group, unwaited);
+        }
+        keel__spin_unlock(&worker->lock);
+    }
+    if (first != NULL) {
+        char text[200], more[40] = "";
+
+        if (count > 1)
+            snprintf(more, sizeof more, " (nor for %zu more)", count - 1);
+        snprintf(buf, size, "keel_group_wait was never called for the group made at %s%s: %s",
+                 first->where, more, keel_err_str(first->err, text, sizeof text));
+    }
+    return count;
 }

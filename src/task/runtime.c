@@ -14,6 +14,7 @@
 #include "task/cores.h"
 #include "task/ctx.h"
 #include "task/fault.h"
+#include "task/group.h"
 #include "task/worker.h"
 
 enum { WORKERS_MAX = 1024, OFFLOAD_DEFAULT = 16, OFFLOAD_MAX = 1024, SPIN_NS = 5000 };
@@ -198,13 +199,12 @@ keel_err *keel__runtime_join(keel_ctx *ctx, keel_runtime *rt, size_t count, int6
     return err;
 }
 
-size_t keel__runtime_describe_live(keel_runtime *rt, const keel__task *except, char *buf,
-                                   size_t size)
+void keel__runtime_describe_live(keel_runtime *rt, const keel__task *except, char *buf, size_t size)
 {
     enum { SHOWN = 8 };
+    char names[1024] = "";
     size_t count = 0, at = 0;
 
-    buf[0] = '\0';
     for (unsigned i = 0; i < rt->worker_count; i++) {
         keel__worker *worker = &rt->workers[i];
 
@@ -212,20 +212,21 @@ size_t keel__runtime_describe_live(keel_runtime *rt, const keel__task *except, c
         for (keel__link *link = worker->live.first; link != NULL; link = link->next) {
             const keel__task *task = keel__container(link, keel__task, live);
 
-            if (task == except || count++ >= SHOWN || at >= size)
+            if (task == except || count++ >= SHOWN || at >= sizeof names)
                 continue;
-            int length = snprintf(buf + at, size - at, "%s'%s' (started at %s)", at > 0 ? ", " : "",
-                                  task->name, task->where);
+            int length = snprintf(names + at, sizeof names - at, "%s'%s' (started at %s)",
+                                  at > 0 ? ", " : "", task->name, task->where);
             at += length > 0 ? (size_t)length : 0;
         }
         keel__spin_unlock(&worker->lock);
     }
-    return count;
+    snprintf(buf, size, "%zu %s: %s", count, count == 1 ? "task still runs" : "tasks still run",
+             names);
 }
 
 keel_err *keel_runtime_stop(keel_ctx *ctx, keel_runtime *rt)
 {
-    char live[1024];
+    char text[1024];
     keel__worker *self = keel__worker_self();
 
     if (self != NULL && self->rt == rt)
@@ -233,9 +234,11 @@ keel_err *keel_runtime_stop(keel_ctx *ctx, keel_runtime *rt)
     keel__ctx_cancel(rt->root, NULL);
     keel_err *err = keel__runtime_join(ctx, rt, 0, KEEL__NO_TIMEOUT);
     if (err != NULL) {
-        size_t count = keel__runtime_describe_live(rt, NULL, live, sizeof live);
-        return keel_err_wrap(err, "keel_runtime_stop: %zu tasks still run: %s", count, live);
+        keel__runtime_describe_live(rt, NULL, text, sizeof text);
+        return keel_err_wrap(err, "keel_runtime_stop: %s", text);
     }
+    if (keel__groups_forgotten(rt, text, sizeof text) > 0)
+        keel__misuse("keel_runtime_stop: %s", text);
     keel__runtime_free(rt, true);
     return NULL;
 }

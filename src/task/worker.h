@@ -58,6 +58,7 @@ typedef struct keel__worker {
     keel__list inbox;
     keel__list fresh;
     keel__list live;                      /* tasks spawned here that have not ended */
+    keel__list groups;                    /* made here, and not waited for */
     bool sleeping;                        /* in its loop: must be woken */
     bool counted;                         /* and counted in rt->sleepers */
     bool searching;                       /* woken to search, and counted in rt->searchers */
@@ -124,8 +125,8 @@ keel_err *keel__runtime_join(keel_ctx *ctx, keel_runtime *rt, size_t count, int6
 /* Tells all workers to end. */
 void keel__runtime_end_workers(keel_runtime *rt);
 
-/* "'fetch' (started at a.c:7), 'fold' (...)": up to 8 live tasks but `except`. Returns their number. */
-size_t keel__runtime_describe_live(keel_runtime *rt, const keel__task *except, char *buf,
-                                   size_t size);
+/* "2 tasks still run: 'fetch' (started at a.c:7), 'fold' (...)": up to 8 live tasks but `except`. */
+void keel__runtime_describe_live(keel_runtime *rt, const keel__task *except, char *buf,
+                                 size_t size);
 
 #endif /* KEEL_SRC_TASK_WORKER_H */

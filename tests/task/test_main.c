@@ -154,6 +154,36 @@ static void a_signal_reaches_a_main_task_that_only_yields(void **state)
     assert_non_null(strstr(text, "keel_main: 1\n"));
 }
 
+/* The error is the context's own: why the context ended is printed too. */
+static keel_err *be_interrupted(keel_ctx *ctx, void *arg)
+{
+    (void)arg;
+    kill(getpid(), SIGINT);
+    return keel_err_wrap(keel_sleep(ctx, KEEL_HOUR(1)), "nap");
+}
+
+static keel_err *be_cancelled(keel_ctx *ctx, void *arg)
+{
+    (void)arg;
+    keel_ctx_cancel_cause(ctx, keel_err_retain(err_bad_day));
+    return keel_ctx_err(ctx);
+}
+
+static keel_err *fail_when_interrupted(keel_ctx *ctx, void *arg)
+{
+    keel_err_free(be_interrupted(ctx, arg));
+    return err_bad_day;
+}
+
+static void the_signal_is_printed_with_an_error_that_comes_of_it(void **state)
+{
+    (void)state;
+    expect((run){ .fn = be_interrupted },
+           "error: nap: context canceled (SIGINT: interrupted by a signal)\nkeel_main: 1\n");
+    expect((run){ .fn = be_cancelled }, "error: context canceled\nkeel_main: 1\n");
+    expect((run){ .fn = fail_when_interrupted }, "error: a bad day\nkeel_main: 1\n");
+}
+
 static keel_err *raise_twice(keel_ctx *ctx, void *arg)
 {
     (void)arg;
@@ -219,7 +249,7 @@ static keel_err *leave_behind(keel_ctx *ctx, void *arg)
 
 static void check_left_behind(const char *text)
 {
-    assert_non_null(strstr(text, "keel: 2 tasks still run"));
+    assert_non_null(strstr(text, "5 seconds after their context has ended 2 tasks still run: "));
     assert_non_null(strstr(text, "'lost' (started at tests/task/test_main.c:"));
     assert_null(strstr(text, "'main'"));
     assert_non_null(strstr(text, "keel_main: 1\n"));
@@ -242,6 +272,36 @@ static void the_five_seconds_are_those_of_the_systems_clock_by_default(void **st
 
     (void)state;
     check_left_behind(support_child(in_child, &(run){ .fn = leave_behind }, &status));
+}
+
+/* Goes on for a second more than tasks are given after a signal; then the second one comes. */
+static keel_err *be_deaf(keel_ctx *ctx, void *arg)
+{
+    keel_group *group = keel_group_new(ctx, NULL);
+    keel_chan *never;
+
+    (void)arg;
+    KEEL_TRY(keel_chan_new(&never, 1, NULL));
+    kill(getpid(), SIGTERM);
+    keel_group_go(group, wait_forever, never);
+    KEEL_TRY(keel_sleep(NULL, KEEL_S(6)));
+    kill(getpid(), SIGINT);
+    return keel_group_wait(group);
+}
+
+static void tasks_that_go_on_after_a_signal_are_named_after_five_seconds(void **state)
+{
+    const char *begin = "keel: 5 seconds after SIGTERM 2 tasks still run: ";
+    int status;
+
+    (void)state;
+    const char *text = support_child(in_child, &(run){ .fn = be_deaf }, &status);
+    assert_memory_equal(text, begin, strlen(begin));
+    assert_non_null(strstr(text, "'main' (started at keel_main)"));
+    assert_non_null(strstr(text, "'wait_forever' (started at tests/task/test_main.c:"));
+    assert_non_null(strstr(text, "; a second signal ends the process\n"));
+    assert_ptr_equal(strchr(text, '\n') + 1, text + strlen(text)); /* once, and nothing else */
+    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGINT);
 }
 
 /* Keeps starting tasks, which end: that is no reason to wait on. */
@@ -299,7 +359,34 @@ static keel_err *leave_a_cleaner(keel_ctx *ctx, void *arg)
 static void tasks_have_time_to_clean_up(void **state)
 {
     (void)state;
-    expect((run){ .fn = leave_a_cleaner, .auto_advance = true }, "clean\nkeel_main: 0\n");
+    int status;
+    run r = { .fn = leave_a_cleaner, .auto_advance = true };
+    const char *text = support_child(in_child, &r, &status);
+    assert_memory_equal(text, "clean\n", strlen("clean\n"));
+    assert_null(strstr(text, "still run"));
+}
+
+static keel_err *forget_a_group(keel_ctx *ctx, void *arg)
+{
+    keel_group *group = keel_group_new(ctx, NULL);
+
+    (void)arg;
+    keel_group_go(group, fail_badly, NULL);
+    return keel_group_wait(keel_group_new(ctx, NULL));
+}
+
+static void a_group_that_was_never_waited_for_is_named(void **state)
+{
+    const char *begin = "keel: keel_group_wait was never called for the group made at "
+                        "tests/task/test_main.c:";
+    const char *end = ": start: read: a bad day\nkeel_main: 1\n";
+    int status;
+
+    (void)state;
+    const char *text = support_child(in_child, &(run){ .fn = forget_a_group }, &status);
+    assert_memory_equal(text, begin, strlen(begin));
+    assert_non_null(strstr(text, end));
+    assert_int_equal(status, 0);
 }
 
 int main(void)
@@ -311,12 +398,15 @@ int main(void)
         support_test(it_can_run_again),
         support_test(the_first_signal_cancels_with_its_name_as_the_cause),
         support_test(a_signal_reaches_a_main_task_that_only_yields),
+        support_test(the_signal_is_printed_with_an_error_that_comes_of_it),
         support_test(the_second_signal_ends_the_process),
         support_test(after_it_signals_end_the_process_as_before),
         support_test(tasks_left_behind_are_named_after_five_seconds),
         support_test(the_five_seconds_are_those_of_the_systems_clock_by_default),
+        support_test(tasks_that_go_on_after_a_signal_are_named_after_five_seconds),
         support_test(tasks_that_end_do_not_prolong_the_five_seconds),
         support_test(tasks_have_time_to_clean_up),
+        support_test(a_group_that_was_never_waited_for_is_named),
     };
 
     support_mem_install();

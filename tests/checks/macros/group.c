@@ -7,6 +7,19 @@ static keel_err *work(keel_ctx *ctx, void *arg)
     return keel_ctx_err(ctx);
 }
 
+keel_group *keel_check_new(keel_ctx *ctx);
+keel_group *keel_check_new(keel_ctx *ctx)
+{
+    const keel_group_opts opts = { 1, true, NULL, "check", 0 };
+    keel_group *group = keel_group_new(ctx, &opts);
+
+#ifndef __cplusplus /* a compound literal, with a comma */
+    if (keel_group_wait(group) == NULL)
+        group = keel_group_new(ctx, &(keel_group_opts){ .limit = 1, .name = "check" });
+#endif
+    return group;
+}
+
 bool keel_check_group(keel_group *group, int *n);
 bool keel_check_group(keel_group *group, int *n)
 {

@@ -159,12 +159,15 @@ KEEL_NODISCARD keel_err *keel_err_join(keel_err *a, keel_err *b);
  *     KEEL_ERR_TYPE(validation_error, format_validation);
  *
  * KEEL_ERR_TYPE_FULL also takes the `is` and `free` of keel_err_type. KEEL_ERR_TYPE_DECLARE is for
- * a header.
+ * a header. KEEL_ERR_TYPE_STATIC describes a type that no other file needs: `static` before the others
+ * does not compile.
  */
 #define KEEL_ERR_TYPE(type, format) KEEL_ERR_TYPE_FULL(type, format, NULL, NULL)
 #define KEEL_ERR_TYPE_FULL(type, format, is, free)                                                 \
     KEEL_ERR_TYPE_DECLARE(type);                                                                   \
     const keel_err_type keel_err_type_##type = { #type, sizeof(type), format, is, free }
+#define KEEL_ERR_TYPE_STATIC(type, format)                                                         \
+    static const keel_err_type keel_err_type_##type = { #type, sizeof(type), format, NULL, NULL }
 #define KEEL_ERR_TYPE_DECLARE(type) extern const keel_err_type keel_err_type_##type
 
 /**

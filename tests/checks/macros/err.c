@@ -13,6 +13,10 @@ typedef struct keel_check_full {
     int number;
 } keel_check_full;
 
+typedef struct keel_check_own {
+    int number;
+} keel_check_own;
+
 static int format(char *buf, size_t size, const void *payload)
 {
     if (size > 0)
@@ -33,6 +37,7 @@ static void drop(void *payload)
 KEEL_ERR_TYPE_DECLARE(keel_check_payload);
 KEEL_ERR_TYPE(keel_check_payload, format);
 KEEL_ERR_TYPE_FULL(keel_check_full, format, is, drop);
+KEEL_ERR_TYPE_STATIC(keel_check_own, format);
 
 /* Every sentinel is a constant address. */
 extern keel_err *const keel_check_sentinels[];
@@ -63,6 +68,8 @@ const char *keel_check_asking(const keel_err *err)
     const keel_check_payload *payload = KEEL_ERR_AS(err, keel_check_payload);
     size_t kept = keel_err_join_count(err);
 
+    if (KEEL_ERR_AS(err, keel_check_own) != NULL)
+        return keel_err_type_keel_check_own.name;
     if (kept > KEEL_ERR_JOIN_MAX || kept > KEEL_ERR_JOIN_DEPTH)
         return NULL;
     return payload == NULL ? NULL : payload->field;

@@ -2,10 +2,11 @@
 /*
  * Counts the words of many files at once, and writes the twenty most frequent ones as JSON.
  *
- *   files -> readers (4 at once) -> bounded channel of 64 KiB chunks -> counters (4) -> merge -> JSON
+ *   files -> readers (4 at once) -> bounded channel of 64 KiB chunks -> counters -> merge -> JSON
  *
- * Shows:  stages under one group and one deadline, blocking reads on offload threads, memory that
- *         does not grow with the input, errors of single files beside those that end the run.
+ * Shows:  stages under one group and one deadline, a counter per core, blocking reads on offload
+ *         threads, memory that does not grow with the input, errors of single files beside those that
+ *         end the run.
  * Run:    ./data_pipeline [--timeout 30s] [-o FILE] [--no-check] [FILE...]
  *         Without files: the regular files in /usr/share/common-licenses. Links there are left out,
  *         because they lead to the same files; a file that is named twice counts twice.
@@ -29,7 +30,6 @@
 
 #define LICENSES "/usr/share/common-licenses"
 #define READERS 4
-#define COUNTERS 4
 #define CHUNKS 16 /* under way between readers and counters */
 
 typedef struct pipeline {
@@ -171,23 +171,23 @@ static keel_err *count_chunks(keel_ctx *ctx, void *arg)
     return err != NULL ? err : keel_ctx_err(ctx);
 }
 
-static keel_err *count_all(keel_ctx *ctx, pipeline *p)
+/* As many counters as there are workers: they compute. */
+static keel_err *count_with(keel_ctx *ctx, pipeline *p, counter *counters, unsigned count)
 {
-    counter counters[COUNTERS];
     uint64_t seed = keel_rand_system_seed();
 
     KEEL_TRY(keel_chan_new(&p->chunks, sizeof(chunk *),
                            &(keel_chan_opts){ .capacity = CHUNKS, .item_free = free_item }));
     keel_group *group = keel_group_new(ctx, &(keel_group_opts){ .name = "data_pipeline" });
     keel_group_go(group, read_all, p);
-    for (int i = 0; i < COUNTERS; i++) {
+    for (unsigned i = 0; i < count; i++) {
         counters[i] = (counter){ .chunks = p->chunks, .words.seed = seed };
         keel_group_go(group, count_chunks, &counters[i]);
     }
     keel_err *err = keel_group_wait(group);
 
     p->total.seed = seed;
-    for (int i = 0; i < COUNTERS; i++) {
+    for (unsigned i = 0; i < count; i++) {
         if (err == NULL)
             err = keel_ctx_err(ctx);
         if (err == NULL)
@@ -195,6 +195,18 @@ static keel_err *count_all(keel_ctx *ctx, pipeline *p)
         words_deinit(&counters[i].words);
     }
     keel_chan_free(p->chunks);
+    return err;
+}
+
+static keel_err *count_all(keel_ctx *ctx, pipeline *p)
+{
+    unsigned count = keel_runtime_workers(keel_ctx_runtime(ctx));
+    counter *counters = keel_mem_calloc(count, sizeof *counters);
+
+    if (counters == NULL)
+        return KEEL_ERR_NOMEM;
+    keel_err *err = count_with(ctx, p, counters, count);
+    keel_mem_free(counters);
     return err;
 }
 

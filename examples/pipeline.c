@@ -93,20 +93,18 @@ static keel_err *run(keel_ctx *ctx, void *arg)
     const int values[] = { 1, 2, 3, 4, 5 };
     stage stages[3];
     int total;
-    keel_err *err = NULL;
 
     keel_group *group = keel_group_new(ctx, NULL);
     keel_chan *numbers = generate(group, &stages[0], values, 5);
     keel_chan *squared = square(group, &stages[1], numbers);
     keel_chan *result = sum(group, &stages[2], squared);
 
-    if (result == NULL) {
-        err = KEEL_ERR_NOMEM;
-        keel_group_cancel(group); /* stages before the missing one wait for a reader */
-    } else if (keel_chan_next(keel_group_ctx(group), result, &total)) {
+    if (result == NULL)
+        keel_group_fail(group,
+                        KEEL_ERR_NOMEM); /* stages before the missing one wait for a reader */
+    else if (keel_chan_next(keel_group_ctx(group), result, &total))
         printf("%d\n", total);
-    }
-    err = keel_err_join(err, keel_group_wait(group)); /* if there was no total: why */
+    keel_err *err = keel_group_wait(group); /* if there was no total: why */
 
     keel_chan_free(result);
     keel_chan_free(squared);

@@ -66,6 +66,12 @@ keel_ctx *keel_group_ctx(keel_group *group);
 void keel_group_cancel(keel_group *group);
 
 /**
+ * Takes `err` as if a task of the group had returned it: for what fails beside the tasks, such as a
+ * channel that cannot be made. NULL is nothing.
+ */
+void keel_group_fail(keel_group *group, keel_err *err);
+
+/**
  * Starts `fn(ctx, arg)` as a task. Waits, if the group is at its limit, until a task of it ends.
  * fn runs even if the context has ended, so that it can release what `arg` holds. If the task
  * cannot be made, fn does not run, and the group fails with KEEL_ERR_NOMEM or KEEL_ERR_LIMIT.

@@ -63,6 +63,9 @@ KEEL_NODISCARD keel_err *keel_runtime_stop(keel_ctx *ctx, keel_runtime *rt);
 /** The runtime's own context, the ancestor of all on it: give it to keel_group_new. Borrowed. */
 keel_ctx *keel_runtime_ctx(keel_runtime *rt);
 
+/** The runtime that a context belongs to, or NULL if it belongs to none. Borrowed. */
+keel_runtime *keel_ctx_runtime(keel_ctx *ctx);
+
 /** Runs `fn` as a task and waits for it, from a plain thread or a task. Returns its error. */
 KEEL_NODISCARD keel_err *keel_runtime_run(keel_runtime *rt, keel_task_fn fn, void *arg);
 

@@ -4,6 +4,8 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "base/process.h"
+
 /* Magnitudes are unsigned, because that of INT64_MIN is one beyond INT64_MAX. */
 #define MAGNITUDE_MAX ((uint64_t)1 << 63)
 
@@ -45,6 +47,7 @@ const char *keel_duration_format(int64_t ns, char buf[KEEL_DURATION_TEXT_BYTES])
     char *at = text + sizeof text;
     uint64_t left = ns < 0 ? -(uint64_t)ns : (uint64_t)ns;
 
+    keel__need(buf != NULL, "keel_duration_format", "buf");
     *--at = '\0';
     if (left == 0) {
         at = unit_before(at, "0s");
@@ -189,6 +192,8 @@ static keel_err *parse(int64_t *ns, const char *text)
 
 keel_err *keel_duration_parse(int64_t *ns, const char *text)
 {
+    keel__need(ns != NULL, "keel_duration_parse", "ns");
+    keel__need(text != NULL, "keel_duration_parse", "text");
     *ns = 0;
     return keel_err_wrap(parse(ns, text), "invalid duration \"%.40s\"", text);
 }

@@ -10,6 +10,7 @@
 
 #include "base/atomic.h"
 #include "base/err.h"
+#include "base/process.h"
 
 /* ---- Sentinels ---- */
 
@@ -201,6 +202,8 @@ keel_err *keel_err_from_errno_at(const char *where, int code, const char *format
 
 keel_err *keel_err_new_typed(const char *where, const keel_err_type *type, const void *payload)
 {
+    keel__need(type != NULL, "keel_err_new_typed", "type");
+    keel__need(payload != NULL, "keel_err_new_typed", "payload");
     keel__err_typed *err =
         make(offsetof(keel__err_typed, payload) + type->size, KEEL__ERR_TYPED, 0, where);
 

@@ -7,6 +7,7 @@
 #include <keel/mem.h>
 
 #include "base/err.h"
+#include "base/process.h"
 
 /* Output with the semantics of snprintf: `length` counts everything, also what finds no room. */
 typedef struct writer {
@@ -204,6 +205,7 @@ size_t keel_err_format(const keel_err *err, char *buf, size_t size)
 {
     writer out = { .buf = buf, .size = size };
 
+    keel__need(buf != NULL || size == 0, "keel_err_format", "buf");
     if (err != NULL)
         put_chain(&out, err);
     else
@@ -215,6 +217,7 @@ const char *keel_err_str(const keel_err *err, char *buf, size_t size)
 {
     if (size == 0)
         return "";
+    keel__need(buf != NULL, "keel_err_str", "buf");
     if (keel_err_format(err, buf, size) >= size)
         keel__err_ellipsis(buf, size);
     return buf;
@@ -290,6 +293,7 @@ size_t keel_err_json(const keel_err *err, char *buf, size_t size)
 {
     writer out = { .buf = buf, .size = size };
 
+    keel__need(buf != NULL || size == 0, "keel_err_json", "buf");
     if (err != NULL)
         put_object(&out, err);
     else

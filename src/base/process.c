@@ -86,6 +86,7 @@ static keel__a32 allocator_used;
 
 keel_err *keel_mem_set(const keel_allocator *replacement)
 {
+    keel__need(replacement != NULL, "keel_mem_set", "allocator");
     if (replacement->alloc == NULL || replacement->realloc == NULL || replacement->free == NULL)
         return KEEL_ERR_INVAL;
     if (keel__exchange(&allocator_used, 1) != 0)

@@ -4,6 +4,8 @@
 
 /* What there is once in a process; process.c lists all of it. */
 
+#include <stdbool.h>
+
 #include <keel/defs.h>
 
 /* The worker that the calling thread is, or NULL. Read and written through these only, and never
@@ -14,5 +16,12 @@ void keel__process_set_worker(struct keel__worker *worker);
 /* Ends the program because its caller broke the contract of a function: a message that names the
  * function and the object, then abort. In every build. */
 _Noreturn void keel__misuse(const char *format, ...) KEEL_PRINTF(1, 2);
+
+/* For arguments that must not be NULL: `given` says that this one is not. */
+static inline void keel__need(bool given, const char *function, const char *argument)
+{
+    if (__builtin_expect(!given, 0))
+        keel__misuse("%s: %s is NULL", function, argument);
+}
 
 #endif /* KEEL_SRC_BASE_PROCESS_H */

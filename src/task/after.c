@@ -125,6 +125,8 @@ void keel__after_start(keel_after *after)
 
 keel_err *keel_ctx_after(keel_after **out, keel_ctx *ctx, keel_after_fn fn, void *arg)
 {
+    keel__need(out != NULL, "keel_ctx_after", "out");
+    keel__need(fn != NULL, "keel_ctx_after", "fn");
     *out = NULL;
     keel__point(KEEL__OP_AFTER, ctx);
     keel_err *ended = keel__ctx_err(ctx); /* looks at the deadline, too */
@@ -156,6 +158,7 @@ keel_err *keel_ctx_after(keel_after **out, keel_ctx *ctx, keel_after_fn fn, void
 
 bool keel_after_stop(keel_after *after)
 {
+    keel__need(after != NULL, "keel_after_stop", "after");
     keel__point(KEEL__OP_AFTER_STOP, after);
     keel__spin_lock(&after->ctx->lock);
     bool stopped = after->pending, listed = stopped && !after->claimed;

@@ -19,6 +19,7 @@ keel_err *keel_clock_manual_new(keel_clock **out, const keel_clock_manual_opts *
 {
     keel_clock_manual_opts given = opts != NULL ? *opts : (keel_clock_manual_opts){ 0 };
 
+    keel__need(out != NULL, "keel_clock_manual_new", "out");
     *out = NULL;
     if (given.start_ns < 0)
         return keel_err_wrap(KEEL_ERR_INVAL, "keel_clock_manual_new: start_ns is negative");
@@ -43,6 +44,7 @@ void keel_clock_free(keel_clock *clock)
 
 int64_t keel_clock_now(keel_clock *clock)
 {
+    keel__need(clock != NULL, "keel_clock_now", "clock");
     if (clock->manual)
         return (int64_t)keel__load(&clock->now_ns);
 
@@ -65,6 +67,7 @@ static void move_to(keel_clock *clock, int64_t now_ns)
 
 void keel_clock_advance(keel_clock *clock, int64_t ns)
 {
+    keel__need(clock != NULL, "keel_clock_advance", "clock");
     if (!clock->manual)
         keel__misuse("keel_clock_advance: the system's clock cannot be moved");
     if (ns < 0)

@@ -238,7 +238,7 @@ static keel_ctx *make(keel_ctx *parent, bool detached, int64_t deadline_ns)
 
     keel__store_relaxed(&ctx->refs, 1);
     ctx->parent = keel__ctx_retain(parent);
-    ctx->rt = keel__ctx_runtime(parent);
+    ctx->rt = keel_ctx_runtime(parent);
     ctx->clock = keel__ctx_clock(parent);
     ctx->deadline_ns = deadline_ns;
     ctx->top = ctx;
@@ -399,6 +399,7 @@ keel_err *keel_ctx_cause(keel_ctx *ctx)
 
 bool keel_ctx_deadline(keel_ctx *ctx, int64_t *deadline_ns)
 {
+    keel__need(deadline_ns != NULL, "keel_ctx_deadline", "deadline_ns");
     bool some = ctx != NULL && ctx->deadline_ns != INT64_MAX;
 
     *deadline_ns = some ? ctx->deadline_ns : 0;
@@ -421,7 +422,7 @@ keel_clock *keel__ctx_clock(keel_ctx *ctx)
     return worker != NULL ? worker->rt->clock : keel_clock_system();
 }
 
-keel_runtime *keel__ctx_runtime(keel_ctx *ctx)
+keel_runtime *keel_ctx_runtime(keel_ctx *ctx)
 {
     return ctx != NULL ? ctx->rt : NULL;
 }

@@ -65,9 +65,6 @@ void keel__ctx_expire(keel_ctx *ctx);
 /* The clock of its deadlines; for NULL, that of the calling task, else the system's. */
 keel_clock *keel__ctx_clock(keel_ctx *ctx);
 
-/* Its runtime, or NULL. */
-keel_runtime *keel__ctx_runtime(keel_ctx *ctx);
-
 /* A child on a runtime that may be another than the parent's, and not NULL. NULL without memory. */
 keel_ctx *keel__ctx_child(keel_ctx *parent, keel_runtime *rt, keel_clock *clock);
 

@@ -66,7 +66,7 @@ keel_group *keel_group_new_at(const char *where, keel_ctx *ctx, const keel_group
     keel_runtime *rt = opts.runtime;
 
     if (rt == NULL)
-        rt = keel__ctx_runtime(ctx);
+        rt = keel_ctx_runtime(ctx);
     if (rt == NULL && self != NULL)
         rt = self->rt;
     if (rt == NULL)
@@ -95,11 +95,14 @@ keel_group *keel_group_new_at(const char *where, keel_ctx *ctx, const keel_group
 
 keel_ctx *keel_group_ctx(keel_group *group)
 {
+    keel__need(group != NULL, "keel_group_ctx", "group");
     return group->broken == NULL ? group->ctx : keel__ctx_broken(group->broken);
 }
 
 void keel_group_cancel(keel_group *group)
 {
+    keel__need(group != NULL, "keel_group_cancel", "group");
+    keel__point(KEEL__OP_CTX_CANCEL, group->ctx);
     if (group->broken == NULL)
         keel__ctx_cancel(group->ctx, NULL);
 }
@@ -127,6 +130,16 @@ static void record(keel_group *group, keel_err *err)
         record(group, keel_err_join(kept, err));
     else if (!first)
         keel_err_free(err);
+}
+
+void keel_group_fail(keel_group *group, keel_err *err)
+{
+    keel__need(group != NULL, "keel_group_fail", "group");
+    keel__point(KEEL__OP_CTX_CANCEL, group->ctx);
+    if (group->broken != NULL)
+        keel_err_free(err);
+    else
+        record(group, err);
 }
 
 /* A place has become free. The group may be gone when this returns. */
@@ -200,6 +213,8 @@ static bool start(keel_group *group, keel_task_fn fn, void *arg, const char *nam
 void keel_group_go_at(keel_group *group, keel_task_fn fn, void *arg, const char *name,
                       const char *where)
 {
+    keel__need(group != NULL, "keel_group_go", "group");
+    keel__need(fn != NULL, "keel_group_go", "fn");
     if (group->broken != NULL)
         return;
     keel__point(KEEL__OP_GROUP_GO, group);
@@ -221,6 +236,8 @@ void keel_group_go_at(keel_group *group, keel_task_fn fn, void *arg, const char 
 bool keel_group_try_go_at(keel_group *group, keel_task_fn fn, void *arg, const char *name,
                           const char *where)
 {
+    keel__need(group != NULL, "keel_group_try_go", "group");
+    keel__need(fn != NULL, "keel_group_try_go", "fn");
     if (group->broken != NULL)
         return false;
     keel__point(KEEL__OP_GROUP_GO, group);

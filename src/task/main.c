@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <stdio.h>
 
+#include "base/process.h"
 #include "task/ctx.h"
 #include "task/group.h"
 #include "task/uverr.h"
@@ -152,6 +153,8 @@ static keel_err *run(program *prog, const keel_runtime_opts *given)
 int keel_main_opts(keel_task_fn fn, void *arg, const keel_runtime_opts *opts)
 {
     program prog = { .fn = fn, .arg = arg };
+
+    keel__need(fn != NULL, "keel_main", "fn");
     keel_err *err = run(&prog, opts);
 
     if (err != NULL && keel_err_is(err, KEEL_ERR_CANCELLED) &&

@@ -243,6 +243,8 @@ static bool wait_done(keel__offload *offload, job *call, keel_ctx *ctx)
 keel_err *keel_offload(keel_ctx *ctx, keel_offload_fn fn, void *arg)
 {
     keel__worker *worker = keel__worker_self();
+
+    keel__need(fn != NULL, "keel_offload", "fn");
     keel__point(KEEL__OP_OFFLOAD, NULL);
     keel_err *ended = keel__ctx_err(ctx);
     if (ended != NULL)
@@ -272,6 +274,7 @@ keel_err *keel_offload_abandon(keel_ctx *ctx, keel_offload_fn fn, void *arg,
 {
     keel__worker *worker = keel__worker_self();
 
+    keel__need(fn != NULL, "keel_offload_abandon", "fn");
     keel__point(KEEL__OP_OFFLOAD, NULL);
     keel_err *err = keel__ctx_err(ctx);
     job *call = err == NULL ? keel_mem_calloc(1, sizeof *call) : NULL;

@@ -55,6 +55,7 @@ static keel_err *run(keel_ctx *ctx, keel_once *once, keel_task_fn fn, void *arg)
 keel_err *keel_once_do(keel_ctx *ctx, keel_once *once, keel_task_fn fn, void *arg)
 {
     need(once, "keel_once_do");
+    keel__need(fn != NULL, "keel_once_do", "fn");
     keel__point(KEEL__OP_ONCE, once);
     KEEL_TRY(keel__ctx_err(ctx));
     if (keel__load(&once->keel__done))

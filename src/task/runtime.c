@@ -162,6 +162,7 @@ void keel__runtime_free(keel_runtime *rt, bool all_threads)
 
 keel_err *keel_runtime_start(keel_runtime **out, const keel_runtime_opts *opts)
 {
+    keel__need(out != NULL, "keel_runtime_start", "out");
     return keel__runtime_new(out, opts, true);
 }
 
@@ -229,6 +230,7 @@ keel_err *keel_runtime_stop(keel_ctx *ctx, keel_runtime *rt)
     char text[1024];
     keel__worker *self = keel__worker_self();
 
+    keel__need(rt != NULL, "keel_runtime_stop", "rt");
     if (self != NULL && self->rt == rt)
         keel__misuse("keel_runtime_stop: called by a task of the runtime itself");
     keel__ctx_cancel(rt->root, NULL);
@@ -245,16 +247,20 @@ keel_err *keel_runtime_stop(keel_ctx *ctx, keel_runtime *rt)
 
 keel_ctx *keel_runtime_ctx(keel_runtime *rt)
 {
+    keel__need(rt != NULL, "keel_runtime_ctx", "rt");
     return rt->root;
 }
 
 unsigned keel_runtime_workers(const keel_runtime *rt)
 {
+    keel__need(rt != NULL, "keel_runtime_workers", "rt");
     return rt->worker_count;
 }
 
 keel_err *keel_runtime_run(keel_runtime *rt, keel_task_fn fn, void *arg)
 {
+    keel__need(rt != NULL, "keel_runtime_run", "rt");
+    keel__need(fn != NULL, "keel_runtime_run", "fn");
     keel_group *group = keel_group_new(rt->root, NULL);
 
     keel_group_go_at(group, fn, arg, "keel_runtime_run", KEEL_HERE);

@@ -254,6 +254,7 @@ int keel_select_cases(keel_ctx *ctx, keel_case *cases, size_t count, bool ordere
     bool happened = true;
     size_t turn;
 
+    keel__need(cases != NULL || count == 0, "keel_select_cases", "cases");
     if (count > UINT16_MAX)
         keel__misuse("keel_select: %zu cases at %p, the most are %d", count, (void *)cases,
                      UINT16_MAX);

@@ -43,6 +43,54 @@ static keel_err *wait_for_end(keel_ctx *ctx, void *ended)
     return err;
 }
 
+/* ---- Failing from outside ---- */
+
+/* The first error counts, whoever it comes from. */
+static keel_err *fail_beside_the_tasks(keel_ctx *ctx, void *arg)
+{
+    keel__a32 ended = { 0 };
+    keel_group *group = keel_group_new(ctx, NULL);
+
+    (void)arg;
+    keel_group_go(group, wait_for_end, &ended);
+    keel_group_fail(group, NULL);
+    check(keel_ctx_err(keel_group_ctx(group)) == NULL);
+    keel_group_fail(group, keel_err_new("no channel"));
+    check(keel_ctx_err(keel_group_ctx(group)) == KEEL_ERR_CANCELLED);
+    keel_group_fail(group, keel_err_new("too late"));
+    keel_err *err = keel_group_wait(group);
+    bool first = strcmp(KEEL_ERR_STR(err), "no channel") == 0;
+    keel_err_free(err);
+    check(first && keel__load(&ended) == 1);
+    check(keel_ctx_err(ctx) == NULL);
+    return NULL;
+}
+
+static keel_err *collect_from_everywhere(keel_ctx *ctx, void *arg)
+{
+    keel_group *group = keel_group_new(ctx, &(keel_group_opts){ .collect_all = true });
+
+    (void)arg;
+    keel_group_fail(group, keel_err_new("no channel"));
+    check(keel_ctx_err(keel_group_ctx(group)) == NULL);
+    keel_group_go(group, fail_with, keel_err_new("a task's"));
+    keel_err *err = keel_group_wait(group);
+    size_t kept = keel_err_join_count(err);
+    keel_err_free(err);
+    check(kept == 2);
+    return NULL;
+}
+
+static void fail_counts_like_the_error_of_a_task(void **state)
+{
+    (void)state;
+    assert_ok(support_run(fail_beside_the_tasks, NULL));
+    assert_ok(support_run(collect_from_everywhere, NULL));
+    keel_group *broken = keel_group_new(NULL, NULL);
+    keel_group_fail(broken, keel_err_new("dropped"));
+    assert_err(keel_group_wait(broken), KEEL_ERR_NO_RUNTIME);
+}
+
 /* ---- Joining ---- */
 
 static keel_err *sleep_and_count(keel_ctx *ctx, void *counter)
@@ -644,6 +692,7 @@ static void a_stack_size_out_of_range_is_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        support_test(fail_counts_like_the_error_of_a_task),
         support_test(wait_returns_when_all_tasks_have_ended),
         support_test(wait_for_an_empty_group_returns_at_once),
         support_test(wait_never_misses_the_last_task),

@@ -369,6 +369,30 @@ static void stop_by_own_task(void *arg)
     keel_err_free(err);
 }
 
+static keel_err *find_runtime(keel_ctx *ctx, void *rt)
+{
+    keel_ctx *child = keel_ctx_with_cancel(ctx);
+    bool found = keel_ctx_runtime(ctx) == rt && keel_ctx_runtime(child) == rt;
+
+    keel_ctx_free(child);
+    check(found);
+    return NULL;
+}
+
+static void a_context_knows_its_runtime(void **state)
+{
+    keel_runtime *rt;
+
+    (void)state;
+    assert_ok(keel_runtime_start(&rt, &(keel_runtime_opts){ .workers = 1 }));
+    keel_err *err = keel_runtime_run(rt, find_runtime, rt);
+    assert_ptr_equal(keel_ctx_runtime(keel_runtime_ctx(rt)), rt);
+    assert_ok(keel_runtime_stop(NULL, rt));
+    assert_ok(err);
+    assert_null(keel_ctx_runtime(NULL));
+    assert_null(keel_ctx_runtime(keel_ctx_background()));
+}
+
 static keel_err *fail_at_once(keel_ctx *ctx, void *arg)
 {
     (void)ctx;
@@ -721,6 +745,7 @@ int main(void)
         support_test(stopping_waits_for_what_it_set_off),
         support_test(a_stop_that_expires_names_the_tasks_and_can_be_called_again),
         support_test(the_names_of_groups_are_used_for_their_tasks),
+        support_test(a_context_knows_its_runtime),
         support_test(groups_that_were_never_waited_for_are_misuse),
         support_test(a_task_that_stops_its_own_runtime_aborts),
         support_test(no_wake_up_is_lost_between_a_thread_and_a_task),

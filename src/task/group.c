@@ -277,7 +277,7 @@ keel_err *keel_group_wait(keel_group *group)
 
 size_t keel__groups_forgotten(keel_runtime *rt, char *buf, size_t size)
 {
-    const keel_group *first = NULL;
+    keel_group *first = NULL;
     size_t count = 0;
 
     for (unsigned i = 0; i < rt->worker_count; i++) {
@@ -293,10 +293,13 @@ size_t keel__groups_forgotten(keel_runtime *rt, char *buf, size_t size)
     if (first != NULL) {
         char text[200], more[40] = "";
 
+        keel__spin_lock(&first->lock); /* after what its tasks did */
+        const keel_err *err = first->err;
+        keel__spin_unlock(&first->lock);
         if (count > 1)
             snprintf(more, sizeof more, " (nor for %zu more)", count - 1);
         snprintf(buf, size, "keel_group_wait was never called for the group made at %s%s: %s",
-                 first->where, more, keel_err_str(first->err, text, sizeof text));
+                 first->where, more, keel_err_str(err, text, sizeof text));
     }
     return count;
 }

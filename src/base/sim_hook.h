@@ -28,6 +28,7 @@ typedef struct keel__sim_hook {
     void (*acquired)(const void *object);
     /* Whether things may go wrong by themselves. */
     bool (*faults)(void);
+    void (*note)(const char *text);
     /* Memory. */
     bool (*refuse_memory)(void);
     void (*allocated)(void *ptr, size_t size);

@@ -445,6 +445,11 @@ static bool faults(void)
     return engine != NULL && engine->opts.faults;
 }
 
+static void note(const char *text)
+{
+    keel_sim_note("%s", text);
+}
+
 static bool refuse_memory(void)
 {
     sim_engine *engine = sim_current();
@@ -497,6 +502,7 @@ static const keel__sim_hook hook = { .point = point,
                                      .released = released,
                                      .acquired = acquired,
                                      .faults = faults,
+                                     .note = note,
                                      .refuse_memory = refuse_memory,
                                      .allocated = allocated,
                                      .freed = freed,

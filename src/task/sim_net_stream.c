@@ -103,7 +103,7 @@ keel_err *keel_sim_host_listen(keel_sim_host *host, unsigned port, keel_sim_list
         *out = listener;
     else
         keel_mem_free(listener);
-    return keel_err_wrap(err, "port %u of host '%s'", port, host->name);
+    return err;
 }
 
 keel_err *keel_sim_listener_accept(keel_ctx *ctx, keel_sim_listener *listener, keel_sim_conn **out)
@@ -289,9 +289,7 @@ keel_err *keel_sim_host_connect(keel_ctx *ctx, keel_sim_host *from, const char *
     }
     if (conn != NULL)
         abandon(conn);
-    return err == KEEL_ERR_NOMEM
-               ? err
-               : keel_err_wrap(err, "connect '%s' to port %u of '%s'", from->name, port, to);
+    return err;
 }
 
 /* ---- Reading ---- */
@@ -415,9 +413,7 @@ keel_err *keel_sim_conn_read_full(keel_ctx *ctx, keel_sim_conn *conn, void *buf,
     } while (err == NULL && done < size);
     if (n != NULL)
         *n = done;
-    if (err == KEEL_ERR_CLOSED && done > 0)
-        return keel_err_wrap(KEEL_ERR_RESET, "the end came after %zu of %zu bytes", done, size);
-    return err;
+    return err == KEEL_ERR_CLOSED && done > 0 ? KEEL_ERR_RESET : err;
 }
 
 /* ---- Writing ---- */
@@ -458,6 +454,8 @@ static bool put(keel_sim_conn *conn, const void *data, size_t size, dice thrown,
             keel__net_send(conn, KEEL__NET_DATA, *n, thrown.late, todo);
         }
         if (thrown.fault != 0) {
+            keel__sim()->note(thrown.fault == 1 ? "breaks before delivery"
+                                                : "breaks after delivery");
             keel__net_break(conn, todo);
             *n = 0;
             *err = KEEL_ERR_RESET;

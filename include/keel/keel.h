@@ -15,6 +15,7 @@
 #include <keel/rand.h>
 #include <keel/runtime.h>
 #include <keel/select.h>
+#include <keel/sim.h>
 #include <keel/sync.h>
 #include <keel/task.h>
 

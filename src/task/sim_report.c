@@ -106,6 +106,14 @@ const char *sim_op_name(unsigned op)
     return op < KEEL__OP_COUNT && names[op] != NULL ? names[op] : "?";
 }
 
+/* Ends a line, without the blanks before. */
+static void add_end(text *out)
+{
+    while (out->length > 0 && out->chars[out->length - 1] == ' ')
+        out->chars[--out->length] = '\0';
+    add(out, "\n");
+}
+
 /* ---- Objects: numbered as they come up ---- */
 
 typedef struct numbering {
@@ -138,12 +146,21 @@ static const char *short_place(const char *place)
     return slash != NULL ? slash + 1 : place != NULL ? place : "";
 }
 
+/* Whether it is the end of the run: the failed task never went on. */
+static bool is_failing(const sim_engine *engine, const sim_event *event)
+{
+    return event == &engine->events[engine->event_count - 1] && event->op == KEEL__OP_PARK &&
+           event->task == engine->failure.task;
+}
+
 static void event_text(const sim_engine *engine, numbering *known, const sim_event *event,
                        sim_places *places, char *buf, size_t size)
 {
     char object[16];
 
-    if (event->op == KEEL__OP_NOTE)
+    if (is_failing(engine, event))
+        snprintf(buf, size, "(fails)");
+    else if (event->op == KEEL__OP_NOTE)
         snprintf(buf, size, "%s", engine->notes + ((uintptr_t)event->object - 1));
     else if (event->op == KEEL__OP_READ || event->op == KEEL__OP_WRITE)
         snprintf(buf, size, "%s %s %s", sim_op_name(event->op), (const char *)event->place,
@@ -209,7 +226,7 @@ static void add_rows(text *out, const sim_engine *engine)
         snprintf(head, sizeof head, "T%u %s", columns[c], engine->tasks[columns[c] - 1].name);
         add(out, "  %-*.*s", COLUMN_WIDTH, COLUMN_WIDTH, head);
     }
-    add(out, "\n");
+    add_end(out);
     uint32_t last = 0;
     for (size_t i = 0; i < engine->event_count; i++) {
         const sim_event *event = &engine->events[i];
@@ -235,7 +252,7 @@ static void add_rows(text *out, const sim_engine *engine)
         }
         if (event->task == 0)
             add(out, "  %s", line);
-        add(out, "\n");
+        add_end(out);
         last = event->task;
     }
     if (folded > 0)
@@ -279,9 +296,10 @@ keel_sim_report *sim_report_make(sim_engine *engine, uint64_t seed, uint64_t run
         char failure[SIM_TEXT_BYTES];
 
         memcpy(failure, engine->failure.text, sizeof failure);
-        add(&out, "%s: %s after %llu runs (%llu steps, %zu deviations from the plain run)\n%s\n",
+        add(&out, "%s: %s after %llu run%s (%llu step%s, %zu deviation%s from the plain run)\n%s\n",
             engine->name, keel_sim_kind_name(engine->failure.kind), (unsigned long long)runs,
-            (unsigned long long)engine->steps, engine->taken.count, failure);
+            runs == 1 ? "" : "s", (unsigned long long)engine->steps, engine->steps == 1 ? "" : "s",
+            engine->taken.count, engine->taken.count == 1 ? "" : "s", failure);
         if (engine->event_count > 0)
             add_rows(&out, engine);
         if (replay.chars != NULL)

@@ -17,7 +17,7 @@ typedef struct bank {
     int euros[2];
 } bank;
 
-static void move_hastily(bank *b, int from, int to)
+static void hasty(bank *b, int from, int to)
 {
     keel_mutex_lock(&b->mutexes[0]);
     int from_euros = b->euros[from], to_euros = b->euros[to];
@@ -28,7 +28,7 @@ static void move_hastily(bank *b, int from, int to)
     keel_mutex_unlock(&b->mutexes[0]);
 }
 
-static void move_carefully(bank *b, int from, int to)
+static void careful(bank *b, int from, int to)
 {
     int first = b->ordered ? 0 : from, second = 1 - first;
 
@@ -66,9 +66,7 @@ static keel_err *scenario(keel_ctx *ctx, void *arg)
 
 int main(void)
 {
-    bank banks[] = { { .move = move_hastily },
-                     { .move = move_carefully },
-                     { .move = move_carefully, .ordered = true } };
+    bank banks[] = { { .move = hasty }, { .move = careful }, { .move = careful, .ordered = true } };
 
     for (int i = 0; i < 3; i++) {
         keel_sim_report *report = keel_sim_explore("bank", scenario, &banks[i], NULL);

@@ -26,7 +26,7 @@ typedef struct keel__sim_hook {
     /* What the caller did until now comes before what others do after they acquire the same object. */
     void (*released)(const void *object);
     void (*acquired)(const void *object);
-    /* Whether things may go wrong by themselves. */
+    /* Whether things may go wrong by themselves; and a line that says what did. */
     bool (*faults)(void);
     void (*note)(const char *text);
     /* Memory. */

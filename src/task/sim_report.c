@@ -146,11 +146,42 @@ static const char *short_place(const char *place)
     return slash != NULL ? slash + 1 : place != NULL ? place : "";
 }
 
-/* Whether it is the end of the run: the failed task never went on. */
-static bool is_failing(const sim_engine *engine, const sim_event *event)
+/* Whether a task could be pre-empted before it: all operations, and no mark of the engine's. */
+static bool is_operation(const sim_event *event)
 {
-    return event == &engine->events[engine->event_count - 1] && event->op == KEEL__OP_PARK &&
-           event->task == engine->failure.task;
+    return event->task != 0 && event->op != KEEL__OP_NONE && event->op != KEEL__OP_NOTE &&
+           event->op != KEEL__OP_PARK && event->op != KEEL__OP_END;
+}
+
+/* The events as they took effect: what a task was about to do when another went on instead stands where
+ * it did it, and is left out if it never did. Yours to free; NULL without memory. */
+static sim_event *order_events(const sim_engine *engine, size_t *count)
+{
+    sim_event *ordered = malloc((engine->event_count + 1) * sizeof *ordered);
+    const sim_event **held = calloc(engine->task_count + 1, sizeof *held);
+
+    *count = 0;
+    for (size_t i = 0; ordered != NULL && held != NULL && i < engine->event_count; i++) {
+        const sim_event *event = &engine->events[i];
+        const sim_event **before = &held[event->task <= engine->task_count ? event->task : 0];
+
+        if (*before != NULL) {
+            ordered[*count] = **before;
+            ordered[*count].step = engine->events[i - 1].step;
+            ordered[(*count)++].now_ns = engine->events[i - 1].now_ns;
+            *before = NULL;
+        }
+        if (is_operation(event) && i + 1 < engine->event_count && event[1].task != event->task)
+            *before = event;
+        else
+            ordered[(*count)++] = *event;
+    }
+    if (held == NULL) {
+        free(ordered);
+        ordered = NULL;
+    }
+    free(held);
+    return ordered;
 }
 
 static void event_text(const sim_engine *engine, numbering *known, const sim_event *event,
@@ -158,9 +189,7 @@ static void event_text(const sim_engine *engine, numbering *known, const sim_eve
 {
     char object[16];
 
-    if (is_failing(engine, event))
-        snprintf(buf, size, "(fails)");
-    else if (event->op == KEEL__OP_NOTE)
+    if (event->op == KEEL__OP_NOTE)
         snprintf(buf, size, "%s", engine->notes + ((uintptr_t)event->object - 1));
     else if (event->op == KEEL__OP_READ || event->op == KEEL__OP_WRITE)
         snprintf(buf, size, "%s %s %s", sim_op_name(event->op), (const char *)event->place,
@@ -201,24 +230,8 @@ static bool shown(const sim_event *event, const uint32_t *columns, size_t count)
     return event->task == 0;
 }
 
-static void add_rows(text *out, const sim_engine *engine)
+static void add_heads(text *out, const sim_engine *engine, const uint32_t *columns, size_t count)
 {
-    uint32_t columns[COLUMNS];
-    size_t count = choose_columns(engine, columns), rows = 0, folded = 0, skip = 0;
-    numbering known = { 0 };
-    sim_places places;
-
-    for (size_t i = 0; i < engine->event_count; i++)
-        rows += shown(&engine->events[i], columns, count);
-    skip = rows > ROWS ? rows - ROWS : 0; /* the end tells more than the beginning */
-
-    sim_places_init(&places);
-    for (size_t i = 0; i < engine->event_count; i++)
-        if (shown(&engine->events[i], columns, count) && engine->events[i].op != KEEL__OP_READ &&
-            engine->events[i].op != KEEL__OP_WRITE)
-            sim_places_add(&places, engine->events[i].place);
-    sim_places_resolve(&places);
-
     add(out, " step     time");
     for (size_t c = 0; c < count; c++) {
         char head[64];
@@ -227,10 +240,54 @@ static void add_rows(text *out, const sim_engine *engine)
         add(out, "  %-*.*s", COLUMN_WIDTH, COLUMN_WIDTH, head);
     }
     add_end(out);
+}
+
+/* One event in the column of its task; those of no task stand in the first. */
+static void add_row(text *out, const sim_event *event, const uint32_t *columns, size_t count,
+                    const char *line, bool switched)
+{
+    char time[KEEL_DURATION_TEXT_BYTES];
+
+    add(out, "%5llu %8s", (unsigned long long)event->step,
+        keel_duration_format(event->now_ns, time));
+    for (size_t c = 0; c < count && event->task != 0; c++) {
+        if (columns[c] == event->task) {
+            add(out, " %c%s", switched ? '>' : ' ', line);
+            break;
+        }
+        add(out, "  %-*s", COLUMN_WIDTH, "");
+    }
+    if (event->task == 0)
+        add(out, "  %s", line);
+    add_end(out);
+}
+
+static void add_rows(text *out, const sim_engine *engine)
+{
+    uint32_t columns[COLUMNS];
+    size_t count = choose_columns(engine, columns), rows = 0, folded = 0, skip = 0;
+    numbering known = { 0 };
+    sim_places places;
+    size_t event_count;
+    sim_event *events = order_events(engine, &event_count);
+
+    out->failed |= events == NULL;
+    for (size_t i = 0; i < event_count; i++)
+        rows += shown(&events[i], columns, count);
+    skip = rows > ROWS ? rows - ROWS : 0; /* the end tells more than the beginning */
+
+    sim_places_init(&places);
+    for (size_t i = 0; i < event_count; i++)
+        if (shown(&events[i], columns, count) && events[i].op != KEEL__OP_READ &&
+            events[i].op != KEEL__OP_WRITE)
+            sim_places_add(&places, events[i].place);
+    sim_places_resolve(&places);
+
+    add_heads(out, engine, columns, count);
     uint32_t last = 0;
-    for (size_t i = 0; i < engine->event_count; i++) {
-        const sim_event *event = &engine->events[i];
-        char line[128], time[KEEL_DURATION_TEXT_BYTES];
+    for (size_t i = 0; i < event_count; i++) {
+        const sim_event *event = &events[i];
+        char line[128];
 
         if (!shown(event, columns, count) || skip > 0) {
             skip -= shown(event, columns, count) && skip > 0;
@@ -240,24 +297,19 @@ static void add_rows(text *out, const sim_engine *engine)
         if (folded > 0)
             add(out, "  ...           (%zu operations)\n", folded);
         folded = 0;
-        event_text(engine, &known, event, &places, line, sizeof line);
-        add(out, "%5llu %8s", (unsigned long long)event->step,
-            keel_duration_format(event->now_ns, time));
-        for (size_t c = 0; c < count && event->task != 0; c++) {
-            if (columns[c] == event->task) {
-                add(out, " %c%s", event->task != last && last != 0 ? '>' : ' ', line);
-                break;
-            }
-            add(out, "  %-*s", COLUMN_WIDTH, "");
-        }
-        if (event->task == 0)
-            add(out, "  %s", line);
-        add_end(out);
+        /* a task that failed never went on from there */
+        if (i + 1 == event_count && event->op == KEEL__OP_PARK &&
+            event->task == engine->failure.task)
+            snprintf(line, sizeof line, "(fails)");
+        else
+            event_text(engine, &known, event, &places, line, sizeof line);
+        add_row(out, event, columns, count, line, event->task != last && last != 0);
         last = event->task;
     }
     if (folded > 0)
         add(out, "  ...           (%zu operations)\n", folded);
     sim_places_free(&places);
+    free(events);
 }
 
 /* ---- Reports ---- */

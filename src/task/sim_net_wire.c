@@ -170,7 +170,7 @@ static void arrived(keel_sim_conn *at, keel__net_pipe *pipe, keel__net_event eve
         data_arrived(at, pipe, event.upto, todo);
         break;
     case KEEL__NET_END:
-        pipe->ended = true;
+        pipe->ended = !at->broken; /* what came before it was lost */
         keel__net_wake(&pipe->readers, todo);
         break;
     case KEEL__NET_RESET:

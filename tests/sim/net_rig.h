@@ -52,10 +52,10 @@ static inline keel_err *build(keel_ctx *ctx, rig *r, const keel_sim_net_opts *op
 
 static inline void tear_down(rig *r)
 {
+    keel_sim_net_free(r->net); /* first: tasks of its hosts may use the others */
     keel_sim_conn_free(r->at_a);
     keel_sim_conn_free(r->at_b);
     keel_sim_listener_free(r->listener);
-    keel_sim_net_free(r->net);
 }
 
 static const keel_sim_net_opts slow = { .link = { .min_latency_ns = 1000 } };

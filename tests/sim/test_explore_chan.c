@@ -7,7 +7,8 @@ typedef struct world {
     keel_ctx *ctx;
     keel_chan *chan;
     keel_waitgroup senders;
-    int sent, received, last[2], closed, cancelled, next_sender;
+    int sent, received, last[2], closed, next_sender;
+    bool cancelled, shut; /* that call has returned */
 } world;
 
 static keel_err *with_channel(keel_ctx *ctx, size_t capacity,
@@ -161,9 +162,10 @@ static keel_err *two_senders_1(keel_ctx *ctx, void *arg)
 static keel_err *send_until_closed(keel_ctx *ctx, void *arg)
 {
     world *w = arg;
+    bool shut = w->shut;
     keel_err *err = keel_chan_send(ctx, w->chan, &(int){ 1 });
 
-    KEEL_CHECK(err == NULL || err == KEEL_ERR_CLOSED);
+    KEEL_CHECK(err == KEEL_ERR_CLOSED || (err == NULL && !shut));
     w->sent += err == NULL;
     w->closed += err != NULL;
     return NULL;
@@ -186,6 +188,7 @@ static keel_err *close_it(keel_ctx *ctx, void *arg)
 
     (void)ctx;
     keel_chan_close(w->chan);
+    w->shut = true;
     return NULL;
 }
 
@@ -249,9 +252,11 @@ static keel_err *close_wakes_senders(keel_ctx *ctx, void *arg)
 static keel_err *send_under_ctx(keel_ctx *ctx, void *arg)
 {
     world *w = arg;
+    bool cancelled = w->cancelled;
     keel_err *err = keel_chan_send(w->ctx, w->chan, &(int){ 1 });
 
     (void)ctx;
+    KEEL_CHECK(!cancelled || err != NULL);
     KEEL_CHECK(err == NULL || err == KEEL_ERR_CANCELLED);
     w->sent += err == NULL;
     return NULL;
@@ -261,9 +266,11 @@ static keel_err *receive_under_ctx(keel_ctx *ctx, void *arg)
 {
     world *w = arg;
     int item;
+    bool cancelled = w->cancelled;
     keel_err *err = keel_chan_recv(w->ctx, w->chan, &item);
 
     (void)ctx;
+    KEEL_CHECK(!cancelled || err != NULL);
     KEEL_CHECK(err == NULL ? item == 1 : err == KEEL_ERR_CANCELLED && item == 0);
     w->received += item;
     return NULL;
@@ -275,6 +282,7 @@ static keel_err *cancel_it(keel_ctx *ctx, void *arg)
 
     (void)ctx;
     keel_ctx_cancel(w->ctx);
+    w->cancelled = true;
     return NULL;
 }
 

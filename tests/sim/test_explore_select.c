@@ -7,6 +7,7 @@ typedef struct world {
     keel_ctx *ctx;
     keel_chan *a, *b;
     int sent_a, sent_b, got_a, got_b, others;
+    bool cancelled, closed_b; /* that call has returned */
 } world;
 
 static keel_err *with_channels(keel_ctx *ctx, size_t capacity,
@@ -175,9 +176,12 @@ static keel_err *select_under_ctx(keel_ctx *ctx, void *arg)
 {
     world *w = arg;
     int item = 0;
+    bool cancelled = w->cancelled;
+    int taken = keel_select(w->ctx, KEEL_RECV(w->a, &item), KEEL_SEND(w->b, &(int){ 2 }));
 
     (void)ctx;
-    switch (keel_select(w->ctx, KEEL_RECV(w->a, &item), KEEL_SEND(w->b, &(int){ 2 }))) {
+    KEEL_CHECK(!cancelled || taken == KEEL_SELECT_CTX);
+    switch (taken) {
     case 0:
         w->got_a++;
         break;
@@ -200,6 +204,7 @@ static keel_err *cancel_it(keel_ctx *ctx, void *arg)
 
     (void)ctx;
     keel_ctx_cancel(w->ctx);
+    w->cancelled = true;
     return NULL;
 }
 
@@ -293,7 +298,7 @@ static keel_err *select_until_closed(keel_ctx *ctx, void *arg)
 {
     world *w = arg;
     int item = 7;
-    bool some = true, delivered = true;
+    bool some = true, delivered = true, closed = w->closed_b;
 
     switch (keel_select(ctx, KEEL_RECV_OK(w->a, &item, &some),
                         KEEL_SEND_OK(w->b, &(int){ 2 }, &delivered))) {
@@ -302,6 +307,7 @@ static keel_err *select_until_closed(keel_ctx *ctx, void *arg)
         w->got_a += some;
         break;
     case 1:
+        KEEL_CHECK(!closed || !delivered);
         w->sent_b += delivered;
         break;
     default:
@@ -325,6 +331,7 @@ static keel_err *close_b(keel_ctx *ctx, void *arg)
 
     (void)ctx;
     keel_chan_close(w->b);
+    w->closed_b = true;
     return NULL;
 }
 

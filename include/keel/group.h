@@ -40,7 +40,8 @@ typedef struct keel_group_opts {
     bool collect_all;
     /** Where the tasks run. NULL: the context's runtime, else that of the calling task. */
     keel_runtime *runtime;
-    /** For messages: what these tasks are. Borrowed while the group lives. NULL: the name of fn. */
+    /** For messages: what these tasks are; a literal, as it must outlive them and their end. NULL: the
+     * name of fn. */
     const char *name;
     /** Stack of each task, in bytes. 0: the runtime's. */
     size_t stack_bytes;

@@ -56,7 +56,8 @@ KEEL_NODISCARD keel_err *keel_runtime_start(keel_runtime **out, const keel_runti
  *
  * Errors: the error of `ctx` if that ends first, with the tasks that still run, by name and place
  *         of start, in the text; nothing is freed then, and it can be called again. `ctx` may be
- *         NULL, and must not be one of this runtime's.
+ *         NULL, and must not be one of this runtime's. A call that keel_offload_abandon left behind
+ *         is waited for without limit: it cannot be stopped.
  */
 KEEL_NODISCARD keel_err *keel_runtime_stop(keel_ctx *ctx, keel_runtime *rt);
 
@@ -67,7 +68,9 @@ keel_ctx *keel_runtime_ctx(keel_runtime *rt);
 keel_runtime *keel_ctx_runtime(keel_ctx *ctx);
 
 /** Runs `fn` as a task and waits for it, from a plain thread or a task. Returns its error. */
-KEEL_NODISCARD keel_err *keel_runtime_run(keel_runtime *rt, keel_task_fn fn, void *arg);
+#define keel_runtime_run(rt, fn, arg) keel_runtime_run_at((rt), (fn), (arg), #fn, KEEL_HERE)
+KEEL_NODISCARD keel_err *keel_runtime_run_at(keel_runtime *rt, keel_task_fn fn, void *arg,
+                                             const char *name, const char *where);
 
 /** The number of worker threads. */
 unsigned keel_runtime_workers(const keel_runtime *rt);

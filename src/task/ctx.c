@@ -20,14 +20,19 @@ static keel_ctx without_memory = { .state = { KEEL__CTX_BROKEN },
                                    .deadline_ns = INT64_MAX,
                                    .broken = KEEL_ERR_NOMEM };
 
-/* The context of a group that cannot run tasks. */
-static keel_ctx unusable = { .state = { KEEL__CTX_BROKEN },
-                             .deadline_ns = INT64_MAX,
-                             .broken = KEEL_ERR_NO_RUNTIME };
+/* The contexts of groups that cannot run tasks. */
+static keel_ctx without_runtime = { .state = { KEEL__CTX_BROKEN },
+                                    .deadline_ns = INT64_MAX,
+                                    .broken = KEEL_ERR_NO_RUNTIME };
+static keel_ctx without_sense = { .state = { KEEL__CTX_BROKEN },
+                                  .deadline_ns = INT64_MAX,
+                                  .broken = KEEL_ERR_INVAL };
 
 keel_ctx *keel__ctx_broken(const keel_err *why)
 {
-    return why == KEEL_ERR_NOMEM ? &without_memory : &unusable;
+    return why == KEEL_ERR_NO_RUNTIME ? &without_runtime
+           : why == KEEL_ERR_INVAL    ? &without_sense
+                                      : &without_memory;
 }
 
 static bool is_static(const keel_ctx *ctx)

@@ -257,12 +257,13 @@ unsigned keel_runtime_workers(const keel_runtime *rt)
     return rt->worker_count;
 }
 
-keel_err *keel_runtime_run(keel_runtime *rt, keel_task_fn fn, void *arg)
+keel_err *keel_runtime_run_at(keel_runtime *rt, keel_task_fn fn, void *arg, const char *name,
+                              const char *where)
 {
     keel__need(rt != NULL, "keel_runtime_run", "rt");
     keel__need(fn != NULL, "keel_runtime_run", "fn");
     keel_group *group = keel_group_new(rt->root, NULL);
 
-    keel_group_go_at(group, fn, arg, "keel_runtime_run", KEEL_HERE);
+    keel_group_go_at(group, fn, arg, name, where);
     return keel_group_wait(group);
 }

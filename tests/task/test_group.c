@@ -679,6 +679,7 @@ static void a_stack_size_out_of_range_is_refused(void **state)
                                            &(keel_group_opts){ .stack_bytes = sizes[i].bytes });
 
         if (!sizes[i].fits) {
+            assert_true(keel_err_is(keel_ctx_err(keel_group_ctx(group)), KEEL_ERR_INVAL));
             use_broken(group, KEEL_ERR_INVAL);
             continue;
         }

@@ -34,6 +34,10 @@ struct keel__worker;
 struct keel__worker **keel__core_worker(void);
 void *keel__core_storage(size_t size);
 
+/* Memory for stacks, which is kept from run to run. Not zeroed; MAP_FAILED if there is none. */
+void *keel__core_map(size_t bytes);
+void keel__core_unmap(void *base, size_t bytes);
+
 /* The seed of what is random in a run. */
 uint64_t keel__core_seed(void);
 

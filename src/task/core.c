@@ -16,6 +16,7 @@
 enum {
     STACK_BYTES = 256 << 10,
     STORAGE_BYTES = 512,
+    MAPPINGS = 16,       /* of stacks, kept for the next run */
     SPIN_NS = 25 * 1000, /* what a turn of a spin takes: few turns, for short runs */
     SPINS_IDLE = 8,      /* turns of a spin while all others wait, before time jumps */
     STEPS_MAX = 20000
@@ -320,6 +321,36 @@ void *keel__core_storage(size_t size)
     return self_or_outside()->storage;
 }
 
+/* Those that a run has given back; one that fails never does, and its are lost. */
+static struct mapping {
+    void *base; /* NULL: none */
+    size_t bytes;
+} spare[MAPPINGS];
+
+void *keel__core_map(size_t bytes)
+{
+    for (size_t i = 0; i < MAPPINGS; i++) {
+        void *base = spare[i].base;
+
+        if (base != NULL && spare[i].bytes == bytes) {
+            spare[i].base = NULL;
+            return base;
+        }
+    }
+    return mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+}
+
+void keel__core_unmap(void *base, size_t bytes)
+{
+    for (size_t i = 0; i < MAPPINGS; i++) {
+        if (spare[i].base == NULL) {
+            spare[i] = (struct mapping){ base, bytes };
+            return;
+        }
+    }
+    munmap(base, bytes);
+}
+
 uint64_t keel__core_seed(void)
 {
     return machine != NULL ? machine->seed : 1;
@@ -363,7 +394,7 @@ static keel__core *start_core(void *(*run)(void *arg), void *arg)
     void *stack = core->stack;
 
     if (stack == NULL) {
-        stack = mmap(NULL, STACK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        stack = keel__core_map(STACK_BYTES);
         if (stack == MAP_FAILED)
             abort();
     }

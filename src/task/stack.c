@@ -48,6 +48,22 @@ typedef struct keel__slab {
     keel__stack stacks[SLAB_STACKS];
 } keel__slab;
 
+#ifdef KEEL_SIM_CORE
+#define map_pages keel__core_map
+#define unmap_pages keel__core_unmap
+#else
+static void *map_pages(size_t bytes)
+{
+    return mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+                MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
+}
+
+static void unmap_pages(void *base, size_t bytes)
+{
+    munmap(base, bytes);
+}
+#endif
+
 void keel__stack_pool_init(keel__stack_pool *pool, size_t plain_bytes)
 {
     memset(pool, 0, sizeof *pool);
@@ -69,7 +85,7 @@ void keel__stack_pool_deinit(keel__stack_pool *pool)
         pool->slabs = slab->next;
         for (unsigned i = 0; i < SLAB_STACKS; i++)
             VALGRIND_STACK_DEREGISTER(slab->stacks[i].valgrind_id);
-        munmap(slab->base, slab->bytes);
+        unmap_pages(slab->base, slab->bytes);
         keel_mem_free(slab);
     }
 }
@@ -91,6 +107,9 @@ static keel_err *guard(const keel__stack_pool *pool, char *low)
 {
     char *start = low - pool->guard_bytes;
 
+#ifdef KEEL_SIM_CORE
+    return NULL; /* the same few mappings serve all runs; guards would cost more than the runs */
+#endif
     if (madvise(start, pool->guard_bytes, MADV_GUARD_INSTALL) == 0)
         return NULL;
     if (mprotect(start, pool->guard_bytes, PROT_NONE) == 0)
@@ -102,18 +121,17 @@ static keel_err *guard(const keel__stack_pool *pool, char *low)
 static keel_err *map(const keel__stack_pool *pool, size_t bytes, size_t count, char **out)
 {
     size_t stride = bytes + pool->guard_bytes;
-    char *base = mmap(NULL, stride * count, PROT_READ | PROT_WRITE,
-                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
+    char *base = map_pages(stride * count);
 
     if (base == MAP_FAILED)
         return limit_error("mmap", stride * count, errno);
-#ifdef MADV_NOHUGEPAGE
+#if defined(MADV_NOHUGEPAGE) && !defined(KEEL_SIM_CORE)
     madvise(base, stride * count, MADV_NOHUGEPAGE); /* else one touch commits 2 MiB */
 #endif
     for (size_t i = 0; i < count; i++) {
         keel_err *err = guard(pool, base + i * stride + pool->guard_bytes);
         if (err != NULL) {
-            munmap(base, stride * count);
+            unmap_pages(base, stride * count);
             return err;
         }
     }
@@ -130,7 +148,7 @@ static void describe(keel__stack *stack, char *low, size_t bytes, unsigned class
 static keel_err *make_odd(keel__stack_pool *pool, size_t bytes, keel__stack **out)
 {
     keel__stack *stack = keel_mem_alloc(sizeof *stack);
-    char *base;
+    char *base = NULL;
 
     if (stack == NULL)
         return KEEL_ERR_NOMEM;
@@ -148,7 +166,7 @@ static keel_err *make_odd(keel__stack_pool *pool, size_t bytes, keel__stack **ou
 static void free_odd(keel__stack_pool *pool, keel__stack *stack)
 {
     VALGRIND_STACK_DEREGISTER(stack->valgrind_id);
-    munmap(stack->low - pool->guard_bytes, stack->bytes + pool->guard_bytes);
+    unmap_pages(stack->low - pool->guard_bytes, stack->bytes + pool->guard_bytes);
     keel_mem_free(stack);
 }
 

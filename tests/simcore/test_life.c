@@ -147,6 +147,29 @@ static void a_cancel_meets_two_waits(void)
     simcore_stop(rt);
 }
 
+static void cancel_for_a_reason(void *ctx)
+{
+    keel_ctx_cancel_cause(ctx, keel_err_new("a reason"));
+}
+
+/* The first cause is kept, and the other not lost. */
+static void a_cancel_meets_a_cancel(void)
+{
+    keel_ctx *ctx = keel_ctx_with_cancel(NULL);
+    keel_ctx *child = keel_ctx_with_cancel(ctx);
+
+    simcore_thread *thread = simcore_go(cancel_for_a_reason, ctx);
+    keel_ctx_cancel_cause(child, keel_err_retain(KEEL_ERR_CLOSED));
+    keel_err *first = keel_ctx_cause(child);
+    simcore_join(thread);
+    keel_err *last = keel_ctx_cause(child);
+    sim_check(first == last && first != NULL);
+    keel_err_free(first);
+    keel_err_free(last);
+    keel_ctx_free(child);
+    keel_ctx_free(ctx);
+}
+
 /* ---- After-functions ---- */
 
 typedef struct after_state {
@@ -304,14 +327,15 @@ static void cancel_meets_an_abandoned_call(void)
 simcore_test(a_group_is_freed_under_its_last_task) simcore_test(a_full_group_hands_over_places)
     simcore_test(an_error_ends_the_others) simcore_test(a_cascade_meets_the_free_of_a_child)
         simcore_test(a_deadline_meets_the_free) simcore_test(a_cancel_meets_two_waits)
-            simcore_test(an_after_function_is_stopped_or_awaited)
-                simcore_test(an_after_function_runs_on_a_thread)
-                    simcore_test(an_idle_thread_gets_the_next_call)
-                        simcore_test(two_callers_share_a_thread)
-                            simcore_test(cancel_meets_an_offloaded_call)
-                                simcore_test(cancel_meets_an_abandoned_call)
+            simcore_test(a_cancel_meets_a_cancel)
+                simcore_test(an_after_function_is_stopped_or_awaited)
+                    simcore_test(an_after_function_runs_on_a_thread)
+                        simcore_test(an_idle_thread_gets_the_next_call)
+                            simcore_test(two_callers_share_a_thread)
+                                simcore_test(cancel_meets_an_offloaded_call)
+                                    simcore_test(cancel_meets_an_abandoned_call)
 
-                                    int main(void)
+                                        int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_group_is_freed_under_its_last_task_holds),
@@ -320,6 +344,7 @@ simcore_test(a_group_is_freed_under_its_last_task) simcore_test(a_full_group_han
         cmocka_unit_test(a_cascade_meets_the_free_of_a_child_holds),
         cmocka_unit_test(a_deadline_meets_the_free_holds),
         cmocka_unit_test(a_cancel_meets_two_waits_holds),
+        cmocka_unit_test(a_cancel_meets_a_cancel_holds),
         cmocka_unit_test(an_after_function_is_stopped_or_awaited_holds),
         cmocka_unit_test(an_after_function_runs_on_a_thread_holds),
         cmocka_unit_test(an_idle_thread_gets_the_next_call_holds),

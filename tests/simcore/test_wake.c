@@ -226,7 +226,6 @@ static void a_timer_armed_from_outside_fires(void)
 }
 
 typedef struct nap {
-    keel_ctx *ctx;
     int64_t woke_ns;
 } nap;
 
@@ -248,21 +247,75 @@ static keel_err *sleep_longer(keel_ctx *ctx, void *arg)
     return NULL;
 }
 
-/* Every worker sleeps, and the last one moves the clock: to each moment in turn. */
-static void an_auto_clock_wakes_all_in_order(void)
+/* A runtime on a clock that moves by itself, where a task starts the others: it can run until it waits,
+ * which a plain thread's next step would not count as. */
+static void run_on_auto_clock(keel_task_fn fn, void *arg)
 {
     keel_clock *clock;
 
     sim_ok(keel_clock_manual_new(&clock, &(keel_clock_manual_opts){ .auto_advance = true }));
     keel_runtime *rt = simcore_runtime(2, clock);
-    nap a = { 0 }, b = { 0 };
-    keel_group *group = keel_group_new(keel_runtime_ctx(rt), NULL);
-    keel_group_go(group, sleep_shortly, &a);
-    keel_group_go(group, sleep_longer, &b);
-    sim_ok(keel_group_wait(group));
-    sim_check(a.woke_ns >= KEEL_MS(2) && b.woke_ns >= KEEL_MS(3));
+    sim_ok(keel_runtime_run(rt, fn, arg));
     simcore_stop(rt);
     keel_clock_free(clock);
+}
+
+static keel_err *two_sleepers(keel_ctx *ctx, void *arg)
+{
+    nap a = { 0 }, b = { 0 };
+
+    (void)arg;
+    keel_group *group = keel_group_new(ctx, NULL);
+    keel_group_go(group, sleep_shortly, &a);
+    keel_group_go(group, sleep_longer, &b);
+    KEEL_TRY(keel_group_wait(group));
+    sim_check(a.woke_ns == KEEL_MS(2) && b.woke_ns == KEEL_MS(3));
+    return NULL;
+}
+
+/* Every worker sleeps, and the last one moves the clock: to each moment in turn. */
+static void an_auto_clock_wakes_all_in_order(void)
+{
+    run_on_auto_clock(two_sleepers, NULL);
+}
+
+static keel_err *sleep_then_tell(keel_ctx *ctx, void *chan)
+{
+    KEEL_TRY(keel_sleep(ctx, KEEL_MS(2)));
+    return keel_chan_send(ctx, chan, &(int){ 1 });
+}
+
+static keel_err *listen_then_sleep(keel_ctx *ctx, void *chan)
+{
+    int got;
+
+    KEEL_TRY(keel_chan_recv(ctx, chan, &got));
+    sim_check(keel_ctx_now(ctx) == KEEL_MS(2));
+    KEEL_TRY(keel_sleep(ctx, KEEL_MS(1)));
+    sim_check(keel_ctx_now(ctx) == KEEL_MS(3));
+    return NULL;
+}
+
+static keel_err *tell_while_others_sleep(keel_ctx *ctx, void *chan)
+{
+    keel_ctx *limit = keel_ctx_with_timeout(ctx, KEEL_MS(9));
+    keel_group *group = keel_group_new(limit, NULL);
+
+    keel_group_go(group, sleep_then_tell, chan);
+    keel_group_go(group, listen_then_sleep, chan);
+    keel_err *err = keel_group_wait(group);
+    keel_ctx_free(limit);
+    return err;
+}
+
+/* While a task is in the inbox of a worker that is waking up, somebody can run. */
+static void an_auto_clock_stands_still_meanwhile(void)
+{
+    keel_chan *chan;
+
+    sim_ok(keel_chan_new(&chan, sizeof(int), &(keel_chan_opts){ .capacity = 1 }));
+    run_on_auto_clock(tell_while_others_sleep, chan);
+    keel_chan_free(chan);
 }
 
 /* A plain thread sleeps by the clock of a runtime whose workers all sleep. */
@@ -303,7 +356,12 @@ static void a_runtime_stops_after_its_last_task(void)
     sim_ok(keel_runtime_stop(NULL, rt));
 }
 
-/* The group's end is not the task's: keel_runtime_stop joins what is left of it. */
+static void await_cancelled(void *group)
+{
+    sim_err(keel_group_wait(group), KEEL_ERR_CANCELLED);
+}
+
+/* Stopping ends the task; another thread waits for its group, which may be the last to go. */
 static void a_runtime_stops_under_waiting_tasks(void)
 {
     keel_runtime *rt = simcore_runtime(2, NULL);
@@ -312,8 +370,10 @@ static void a_runtime_stops_under_waiting_tasks(void)
     sim_ok(keel_chan_new(&never, sizeof(int), NULL));
     keel_group *group = keel_group_new(keel_runtime_ctx(rt), NULL);
     keel_group_go(group, wait_for_end, never);
+    simcore_thread *thread = simcore_go(await_cancelled, group);
+    keel__machine_settle(); /* stopping is misuse before the wait has begun */
     sim_ok(keel_runtime_stop(NULL, rt));
-    sim_err(keel_group_wait(group), KEEL_ERR_CANCELLED);
+    simcore_join(thread);
     keel_chan_free(never);
 }
 
@@ -327,12 +387,12 @@ static keel_err *acquire_one(keel_ctx *ctx, void *sem)
     return keel_semaphore_acquire(ctx, sem, 1);
 }
 
-/* Another thread wakes the last task, and the runtime is freed meanwhile. */
-static void a_visitor_is_waited_for(void)
+static void visit(unsigned handles)
 {
     keel_runtime *rt = simcore_runtime(1, NULL);
     keel_semaphore sem;
 
+    rt->workers[0].handles = handles;
     keel_semaphore_init(&sem, 1);
     sim_check(keel_semaphore_try_acquire(&sem, 1));
     keel_group *group = keel_group_new(keel_runtime_ctx(rt), NULL);
@@ -343,18 +403,32 @@ static void a_visitor_is_waited_for(void)
     simcore_join(thread);
 }
 
+/* Another thread wakes the last task, and the runtime is freed meanwhile. */
+static void a_visitor_is_waited_for(void)
+{
+    visit(0);
+}
+
+/* The same with a worker that may find the task before it is told. */
+static void a_visitor_comes_late(void)
+{
+    visit(1);
+}
+
 simcore_test(two_workers_wake_each_other) simcore_test(a_polling_worker_misses_no_wake_up)
     simcore_test(a_thread_feeds_a_sleeping_worker) simcore_test(a_sleeping_thief_is_called)
         simcore_test(two_sleeping_thieves_are_called) simcore_test(two_spawners_share_a_thief)
             simcore_test(a_timer_armed_from_outside_fires)
                 simcore_test(an_auto_clock_wakes_all_in_order)
-                    simcore_test(an_auto_clock_moves_for_a_thread)
-                        simcore_test(a_runtime_stops_while_workers_start)
-                            simcore_test(a_runtime_stops_after_its_last_task)
-                                simcore_test(a_runtime_stops_under_waiting_tasks)
-                                    simcore_test(a_visitor_is_waited_for)
+                    simcore_test(an_auto_clock_stands_still_meanwhile)
+                        simcore_test(an_auto_clock_moves_for_a_thread)
+                            simcore_test(a_runtime_stops_while_workers_start)
+                                simcore_test(a_runtime_stops_after_its_last_task)
+                                    simcore_test(a_runtime_stops_under_waiting_tasks)
+                                        simcore_test(a_visitor_is_waited_for)
+                                            simcore_test(a_visitor_comes_late)
 
-                                        int main(void)
+                                                int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(two_workers_wake_each_other_holds),
@@ -365,11 +439,13 @@ simcore_test(two_workers_wake_each_other) simcore_test(a_polling_worker_misses_n
         cmocka_unit_test(two_spawners_share_a_thief_holds),
         cmocka_unit_test(a_timer_armed_from_outside_fires_holds),
         cmocka_unit_test(an_auto_clock_wakes_all_in_order_holds),
+        cmocka_unit_test(an_auto_clock_stands_still_meanwhile_holds),
         cmocka_unit_test(an_auto_clock_moves_for_a_thread_holds),
         cmocka_unit_test(a_runtime_stops_while_workers_start_holds),
         cmocka_unit_test(a_runtime_stops_after_its_last_task_holds),
         cmocka_unit_test(a_runtime_stops_under_waiting_tasks_holds),
         cmocka_unit_test(a_visitor_is_waited_for_holds),
+        cmocka_unit_test(a_visitor_comes_late_holds),
     };
 
     simcore_install();

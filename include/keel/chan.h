@@ -17,6 +17,12 @@ KEEL_BEGIN_DECLS
  * keel_chan_close, sends fail at once and receivers drain what is left, then get KEEL_ERR_CLOSED. The
  * sender, or whoever knows that all have finished sending, closes.
  *
+ * A context that has ended fails sends and receives even if there is room, or an item. To deliver or
+ * to drain after that pass NULL, or a context of keel_ctx_without_cancel.
+ *
+ * `item` must point to an item of the channel's size: a KEEL_SEND or KEEL_RECV case checks that, the
+ * functions here cannot. A channel that is NULL is misuse, and aborts; so is an `item` that is.
+ *
  * Threads: any, all functions, at once; only keel_chan_free needs the others finished.
  * Source:  Go's chan, except that a closed channel is an error and not a panic.
  */
@@ -25,7 +31,7 @@ typedef struct keel_chan keel_chan;
 typedef struct keel_chan_opts {
     /** Items held before a sender waits. 0: sender and receiver meet. */
     size_t capacity;
-    /** For items left at keel_chan_free. NULL: nothing. */
+    /** For items left at keel_chan_free; gets a pointer to the item. NULL: nothing. */
     void (*item_free)(void *item);
 } keel_chan_opts;
 
@@ -60,8 +66,15 @@ KEEL_NODISCARD keel_err *keel_chan_send(keel_ctx *ctx, keel_chan *chan, const vo
 KEEL_NODISCARD keel_err *keel_chan_recv(keel_ctx *ctx, keel_chan *chan, void *item);
 
 /**
- * Receives one item for a loop: `while (keel_chan_next(ctx, chan, &item))`. False when the channel is
- * closed and empty, or the context has ended: keel_ctx_err tells which. Source: Go's `for v := range ch`.
+ * Receives one item for a loop. False when the channel is closed and empty, and also when the context
+ * has ended; the bytes at `item` are then zero. So after the loop:
+ *
+ *     while (keel_chan_next(ctx, chan, &item))
+ *         ...
+ *     KEEL_TRY(keel_ctx_err(ctx));
+ *
+ * If the context ends just after the channel was drained that is an error all the same;
+ * keel_chan_recv tells exactly. Source: Go's `for v := range ch`.
  */
 bool keel_chan_next(keel_ctx *ctx, keel_chan *chan, void *item);
 

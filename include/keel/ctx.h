@@ -73,8 +73,9 @@ void keel_ctx_cancel_cause(keel_ctx *ctx, keel_err *cause);
 void keel_ctx_free(keel_ctx *ctx);
 
 /**
- * NULL while the context goes on, then KEEL_ERR_CANCELLED or KEEL_ERR_DEADLINE: static errors,
- * which may be returned as they are and need not be freed. Cheap enough for a loop.
+ * NULL while the context goes on, then KEEL_ERR_CANCELLED or KEEL_ERR_DEADLINE; for what could not be
+ * made, KEEL_ERR_NOMEM, or KEEL_ERR_NO_RUNTIME in a group without one. These are static errors, which
+ * may be returned as they are and need not be freed. Cheap enough for a loop.
  */
 keel_err *keel_ctx_err(keel_ctx *ctx);
 

@@ -30,7 +30,7 @@ KEEL_BEGIN_DECLS
  */
 const char *keel_duration_format(int64_t ns, char buf[KEEL_DURATION_TEXT_BYTES]);
 
-/** The text as an argument of printf, living to the end of the block. */
+/** The text as an argument of printf, living to the end of the block. In C++: keel_duration_format. */
 #ifndef __cplusplus
 #define KEEL_DURATION_STR(ns) keel_duration_format((ns), (char[KEEL_DURATION_TEXT_BYTES]){ 0 })
 #endif

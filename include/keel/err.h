@@ -172,7 +172,8 @@ KEEL_NODISCARD keel_err *keel_err_join(keel_err *a, keel_err *b);
 
 /**
  * Makes an error that holds a payload: `KEEL_ERR_NEW(validation_error, { .field = "age" })`.
- * The payload is copied; what it points to is borrowed, unless its type has a `free`.
+ * The payload is copied; what it points to is borrowed, unless its type has a `free`. In C++:
+ * `keel_err_new_typed(KEEL_HERE, &keel_err_type_validation_error, &payload)`.
  *
  * Out of memory: KEEL_ERR_NOMEM, and the payload's `free` is called.
  */
@@ -235,7 +236,7 @@ size_t keel_err_json(const keel_err *err, char *buf, size_t size);
 /**
  * The text of the whole chain as an argument of printf: `printf("%s\n", KEEL_ERR_STR(err))`. It
  * lives to the end of the block and holds up to 511 bytes; a longer one ends in "...". NULL is
- * "no error". keel_err_str does the same with a buffer of yours, and returns it.
+ * "no error". keel_err_str does the same with a buffer of yours, and returns it: what C++ uses.
  */
 #ifndef __cplusplus
 #define KEEL_ERR_STR(err) keel_err_str((err), (char[512]){ 0 }, 512)

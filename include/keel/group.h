@@ -36,7 +36,8 @@ typedef struct keel_group keel_group;
 typedef struct keel_group_opts {
     /** Tasks that run at once; keel_group_go waits for a place. 0: 1,000,000. KEEL_UNLIMITED: none. */
     size_t limit;
-    /** Run all to the end and return all errors, joined, instead of cancelling at the first. */
+    /** Run all to the end and return all errors, joined, instead of cancelling at the first. Of more
+     * than KEEL_ERR_JOIN_MAX the number is kept. */
     bool collect_all;
     /** Where the tasks run. NULL: the context's runtime, else that of the calling task. */
     keel_runtime *runtime;
@@ -75,7 +76,8 @@ void keel_group_fail(keel_group *group, keel_err *err);
 /**
  * Starts `fn(ctx, arg)` as a task. Waits, if the group is at its limit, until a task of it ends.
  * fn runs even if the context has ended, so that it can release what `arg` holds. If the task
- * cannot be made, fn does not run, and the group fails with KEEL_ERR_NOMEM or KEEL_ERR_LIMIT.
+ * cannot be made, fn does not run, and the group fails with KEEL_ERR_NOMEM or KEEL_ERR_LIMIT: keep what
+ * `arg` points to in the frame that calls keel_group_wait, and nothing is lost.
  *
  * Source: errgroup's Go.
  */
@@ -94,7 +96,7 @@ bool keel_group_try_go_at(keel_group *group, keel_task_fn fn, void *arg, const c
 /**
  * Waits until all tasks have ended, frees the group, and returns the first error, or all of them
  * joined (collect_all). It takes no context, because tasks may use what is on the caller's stack:
- * cancel the group's context to hurry them. Accepts NULL.
+ * cancel the group's context to hurry them. A second call is a use after free. Accepts NULL.
  */
 KEEL_NODISCARD keel_err *keel_group_wait(keel_group *group);
 

@@ -80,10 +80,13 @@ unsigned keel_runtime_workers(const keel_runtime *rt);
  * with a stack of 8 MiB, stops the runtime. SIGINT and SIGTERM cancel fn's context, with
  * KEEL_ERR_INTERRUPTED as the cause; a second one ends the process as usual.
  *
- * Returns 0; or 1 after printing fn's error chain to stderr. Tasks that still run five seconds after
- * fn has returned, although their contexts have ended, are named there too, with the place that
- * started each, and the result is 1; so is a group that keel_group_wait was never called for. `opts`
- * may be NULL.
+ * Returns 0; or 1 after printing fn's error chain to stderr, and with a `context canceled` the signal
+ * that caused it. Nothing else: another exit status, like argc and argv, travels in what `arg` points
+ * to. `opts` may be NULL.
+ *
+ * Five seconds after a signal, if fn still runs, the live tasks are named on stderr, by name and place
+ * of start. So are those that live five seconds after fn has returned, although their contexts have
+ * ended; the result is then 1, and also where keel_group_wait was never called for a group.
  */
 int keel_main(keel_task_fn fn, void *arg);
 int keel_main_opts(keel_task_fn fn, void *arg, const keel_runtime_opts *opts);

@@ -41,8 +41,9 @@ typedef struct keel_case {
 #define KEEL_SELECT_CLOSED (-2) /**< A KEEL_SEND found its channel closed; the item was not sent. */
 
 /**
- * Receives into *item. A channel that is closed and empty is ready too: *item is then zero. It must
- * point to the channel's type of item, or at least to one of its size: anything else aborts.
+ * Receives into *item. A channel that is closed and empty is ready too: *item is then zero. `item`
+ * must be a pointer to the channel's type of item (not a void pointer), or at least to one of its size:
+ * anything else aborts.
  */
 #define KEEL_RECV(chan, item) KEEL_RECV_OK(chan, item, NULL)
 /** The same, and says in *ok whether there was an item (true) or the channel is closed (false). */
@@ -53,7 +54,7 @@ typedef struct keel_case {
 /** The same, but if the channel is closed the case counts as ready, with *ok false; else it is true. */
 #define KEEL_SEND_OK(chan, item, ok) keel__case_send((chan), (item), sizeof *(item), (ok))
 
-/** Ready after `ns` nanoseconds. */
+/** Ready after `ns` nanoseconds; zero and less at once. */
 #define KEEL_AFTER(ns) keel__case_after((ns))
 
 /** Ready if nothing else is: the select does not wait. */
@@ -61,7 +62,8 @@ typedef struct keel_case {
 
 /**
  * Waits for one of the cases and does it. Returns its index, or KEEL_SELECT_CTX, or
- * KEEL_SELECT_CLOSED. A context that has already ended comes before every case.
+ * KEEL_SELECT_CLOSED. A context that has already ended comes before every case. In C++, where there are
+ * no compound literals: keel_select_cases with an array.
  */
 #ifndef __cplusplus
 #define keel_select(ctx, ...)                                                                      \

@@ -118,7 +118,7 @@ typedef struct keel_once {
 } keel_once;
 
 void keel_once_init(keel_once *once);
-/** Frees the kept error. */
+/** Frees the kept error. Every keel_once_do on it must have returned. */
 void keel_once_deinit(keel_once *once);
 
 /**

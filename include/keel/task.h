@@ -13,6 +13,9 @@ KEEL_BEGIN_DECLS
  * A task is a function with a stack of its own that runs on one worker thread of a runtime, until
  * it waits: then the worker runs another. Tasks are started in a group (keel/group.h).
  *
+ * Others run only where a task has to wait, and in keel_yield: a send that finds room, a lock that is
+ * free, a sleep of nothing go on at once.
+ *
  * A task never changes its thread, so thread-local variables keep their addresses, and a wait keeps
  * errno. Their values, and the floating-point modes, are shared by all tasks of a worker. A task
  * that computes without waiting holds up the others of its worker: keel_yield lets them run. What
@@ -25,10 +28,10 @@ KEEL_BEGIN_DECLS
 typedef keel_err *(*keel_task_fn)(keel_ctx *ctx, void *arg);
 
 /**
- * Waits until `ns` nanoseconds have passed, never less; zero and less return at once. Works on
- * plain threads too.
+ * Waits until `ns` nanoseconds have passed, never less; zero and less return at once, after a look at
+ * the context. Works on plain threads too.
  *
- * Errors: the context's, if it ends first. Source: Go's time.Sleep.
+ * Errors: the context's, if it has ended or ends first. Source: Go's time.Sleep.
  */
 KEEL_NODISCARD keel_err *keel_sleep(keel_ctx *ctx, int64_t ns);
 

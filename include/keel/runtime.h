@@ -27,7 +27,8 @@ typedef struct keel_runtime_opts {
      * the cgroup's cpu.max. */
     unsigned workers;
     /** Stack of a task, in bytes, rounded up to pages; at least 16 KiB, at most 1 GiB. 0: 64 KiB.
-     * Four times as much in builds with sanitizers. */
+     * Four times as much in a program with AddressSanitizer, which need not be in keel's own build, and
+     * in keel's builds for ThreadSanitizer. */
     size_t stack_bytes;
     /** Threads for blocking calls (keel_offload), made when needed; at most 1024. 0: 16. */
     unsigned offload_threads;

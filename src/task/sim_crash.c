@@ -46,7 +46,7 @@ static void on_crash(int number, siginfo_t *info, void *context)
 void sim_crash_guard(sim_engine *engine)
 {
     (void)engine;
-    if (KEEL__ASAN || KEEL__TSAN || guard.installed)
+    if (keel__asan() || KEEL__TSAN || guard.installed)
         return;
     void *stack =
         mmap(NULL, SIGNAL_STACK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);

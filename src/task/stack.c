@@ -72,7 +72,7 @@ void keel__stack_pool_init(keel__stack_pool *pool, size_t plain_bytes)
 
     size_t sizes[KEEL__STACK_CLASSES] = { plain_bytes, KEEL__STACK_LARGE_BYTES };
     for (unsigned i = 0; i < KEEL__STACK_CLASSES; i++) {
-        size_t bytes = sizes[i] * KEEL__STACK_FACTOR;
+        size_t bytes = sizes[i] * keel__stack_factor();
         pool->class_bytes[i] = (bytes + pool->page_bytes - 1) / pool->page_bytes * pool->page_bytes;
     }
 }
@@ -204,7 +204,7 @@ keel_err *keel__stack_take(keel__stack_pool *pool, keel__stack_cache *cache, siz
 {
     unsigned class = KEEL__STACK_PLAIN;
 
-    bytes = bytes == 0 ? pool->class_bytes[KEEL__STACK_PLAIN] : bytes * KEEL__STACK_FACTOR;
+    bytes = bytes == 0 ? pool->class_bytes[KEEL__STACK_PLAIN] : bytes * keel__stack_factor();
     while (class < KEEL__STACK_CLASSES && pool->class_bytes[class] != bytes)
         class ++;
     /* the race detector keeps the history of a stack's memory: only a fresh mapping has none */
@@ -254,4 +254,9 @@ bool keel__stack_guards(const keel__stack_pool *pool, const keel__stack *stack, 
     uintptr_t at = (uintptr_t)address, low = (uintptr_t)stack->low;
 
     return at < low && at >= low - pool->guard_bytes;
+}
+
+size_t keel__stack_factor(void)
+{
+    return KEEL__TSAN || keel__asan() ? 4 : 1;
 }

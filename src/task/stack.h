@@ -45,18 +45,6 @@ typedef struct keel__stack_cache {
     unsigned count[KEEL__STACK_CLASSES];
 } keel__stack_cache;
 
-/* Sanitizers make frames several times larger. */
-#if defined(KEEL_TSAN) || defined(KEEL_TSAN_CORE) || defined(__SANITIZE_ADDRESS__)
-#define KEEL__STACK_FACTOR 4
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define KEEL__STACK_FACTOR 4
-#endif
-#endif
-#ifndef KEEL__STACK_FACTOR
-#define KEEL__STACK_FACTOR 1
-#endif
-
 #define KEEL__STACK_PLAIN_BYTES ((size_t)64 << 10)
 #define KEEL__STACK_LARGE_BYTES ((size_t)256 << 10)
 #define KEEL__STACK_MIN_BYTES ((size_t)16 << 10)
@@ -74,5 +62,8 @@ void keel__stack_give(keel__stack_pool *pool, keel__stack_cache *cache, keel__st
 /* Whether an address is in the guard of a stack. */
 bool keel__stack_guards(const keel__stack_pool *pool, const keel__stack *stack,
                         const void *address);
+
+/* Sanitizers make frames several times larger: how many times as large stacks are. */
+size_t keel__stack_factor(void);
 
 #endif /* KEEL_SRC_TASK_STACK_H */

@@ -10,9 +10,23 @@
 /* In the builds for the race detector this file is never instrumented: a switch in the middle of an
  * instrumented function would unbalance the detector's call stack. */
 
-#if KEEL__ASAN
-#include <sanitizer/asan_interface.h>
-#include <sanitizer/common_interface_defs.h>
+/* Weak: NULL in a program without the runtime. Other formats than ELF have no such thing. */
+#if defined(__ELF__)
+#define ASAN_HOOKS 1
+#define IF_PRESENT __attribute__((weak))
+#else
+#define ASAN_HOOKS KEEL__ASAN
+#define IF_PRESENT
+#endif
+
+#if ASAN_HOOKS
+void __sanitizer_start_switch_fiber(void **save, const void *low, size_t bytes) IF_PRESENT;
+void __sanitizer_finish_switch_fiber(void *saved, const void **low, size_t *bytes) IF_PRESENT;
+void __asan_unpoison_memory_region(const volatile void *low, size_t bytes) IF_PRESENT;
+#else
+#define __sanitizer_start_switch_fiber(save, low, bytes) ((void)0)
+#define __sanitizer_finish_switch_fiber(saved, low, bytes) ((void)0)
+#define __asan_unpoison_memory_region(low, bytes) ((void)0)
 #endif
 
 #if KEEL__TSAN
@@ -29,14 +43,27 @@ enum { TSAN_NO_SYNC = 0 };
 #endif
 #endif
 
+static bool has_asan(void)
+{
+#if ASAN_HOOKS && defined(__ELF__)
+    return __asan_unpoison_memory_region != NULL;
+#else
+    return ASAN_HOOKS;
+#endif
+}
+
+bool keel__asan(void)
+{
+    return has_asan();
+}
+
 /* The first thing a fiber does. Never inlined, and the same for both kinds of switch. */
 static void fiber_main(void *fiber_)
 {
     keel__fiber *fiber = fiber_;
 
-#if KEEL__ASAN
-    __sanitizer_finish_switch_fiber(NULL, NULL, NULL);
-#endif
+    if (has_asan())
+        __sanitizer_finish_switch_fiber(NULL, NULL, NULL);
     fiber->entry(fiber->arg);
     __builtin_trap(); /* an entry that returned */
 }
@@ -100,9 +127,9 @@ static void go(keel__fiber *from, keel__fiber *to)
 void keel__fiber_init_native(keel__fiber *fiber)
 {
     memset(fiber, 0, sizeof *fiber);
-#if KEEL__ASAN
+#if ASAN_HOOKS && !defined(__APPLE__)
     pthread_attr_t attr;
-    if (pthread_getattr_np(pthread_self(), &attr) == 0) {
+    if (has_asan() && pthread_getattr_np(pthread_self(), &attr) == 0) {
         pthread_attr_getstack(&attr, &fiber->stack_low, &fiber->stack_bytes);
         pthread_attr_destroy(&attr);
     }
@@ -120,29 +147,32 @@ void keel__fiber_init(keel__fiber *fiber, void *stack_low, size_t stack_bytes,
     fiber->stack_bytes = stack_bytes;
     fiber->entry = entry;
     fiber->arg = arg;
-#if KEEL__ASAN
     /* frames of the stack's last user may have been left without being unwound */
-    __asan_unpoison_memory_region(stack_low, stack_bytes);
-#endif
+    if (has_asan())
+        __asan_unpoison_memory_region(stack_low, stack_bytes);
 #if KEEL__TSAN
     fiber->tsan = __tsan_create_fiber(0);
 #endif
     prepare(fiber);
 }
 
+/* Apart, so that other programs pay for a comparison and no more. */
+__attribute__((noinline)) static void go_with_asan(keel__fiber *from, keel__fiber *to, bool last)
+{
+    __sanitizer_start_switch_fiber(last ? NULL : &from->fake_stack, to->stack_low, to->stack_bytes);
+    go(from, to);
+    __sanitizer_finish_switch_fiber(from->fake_stack, NULL, NULL);
+}
+
 void keel__fiber_switch(keel__fiber *from, keel__fiber *to, bool last)
 {
-    (void)last;
-#if KEEL__ASAN
-    __sanitizer_start_switch_fiber(last ? NULL : &from->fake_stack, to->stack_low, to->stack_bytes);
-#endif
 #if KEEL__TSAN
     __tsan_switch_to_fiber(to->tsan, keel__sim() != NULL ? 0 : TSAN_NO_SYNC);
 #endif
-    go(from, to);
-#if KEEL__ASAN
-    __sanitizer_finish_switch_fiber(from->fake_stack, NULL, NULL);
-#endif
+    if (__builtin_expect(has_asan(), 0))
+        go_with_asan(from, to, last);
+    else
+        go(from, to);
 }
 
 void keel__fiber_deinit(keel__fiber *fiber)

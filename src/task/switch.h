@@ -3,7 +3,8 @@
 #define KEEL_SRC_TASK_SWITCH_H
 
 /* Fibers: stacks that a thread can switch between. This is all that is left of them here: what runs
- * when is the worker's business. The sanitizers are told of every switch. */
+ * when is the worker's business. The sanitizers are told of every switch: AddressSanitizer in every
+ * build, if the program has it, the race detector in the builds for it. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -15,6 +16,7 @@
 #include <ucontext.h>
 #endif
 
+/* Whether this code is instrumented itself. */
 #if defined(__SANITIZE_ADDRESS__)
 #define KEEL__ASAN 1
 #elif defined(__has_feature)
@@ -42,13 +44,15 @@ typedef struct keel__fiber {
     size_t stack_bytes;
     void (*entry)(void *arg);
     void *arg;
-#if KEEL__ASAN
-    void *fake_stack;
-#endif
+    void *fake_stack; /* AddressSanitizer's, while it does not run */
 #if KEEL__TSAN
     void *tsan;
 #endif
 } keel__fiber;
+
+/* Whether AddressSanitizer's runtime is in the program: a build of the library that is not instrumented
+ * serves users that are. */
+bool keel__asan(void);
 
 /* Makes `fiber` the calling thread's own stack. */
 void keel__fiber_init_native(keel__fiber *fiber);

@@ -31,7 +31,7 @@ static void stacks_have_the_size_that_was_asked_for(void **state)
     (void)state;
     bench_init(&b, KEEL__STACK_PLAIN_BYTES);
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
-        size_t least = (sizes[i] != 0 ? sizes[i] : KEEL__STACK_PLAIN_BYTES) * KEEL__STACK_FACTOR;
+        size_t least = (sizes[i] != 0 ? sizes[i] : KEEL__STACK_PLAIN_BYTES) * keel__stack_factor();
         keel__stack *stack;
 
         assert_ok(keel__stack_take(&b.pool, &b.cache, sizes[i], &stack));

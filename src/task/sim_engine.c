@@ -771,6 +771,7 @@ void sim_engine_run(sim_engine *engine)
     else
         abandon(engine);
     engine->rt->root = NULL;
+    engine->worker->groups = (keel__list){ 0 }; /* forgotten ones go with the run's memory */
     sim_memory_end(engine, passed);
     engine->running = false;
 }

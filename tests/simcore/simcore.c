@@ -519,12 +519,21 @@ void simcore_explore(const char *name, simcore_fn scenario)
     fail_msg("%s fails under the schedule above", name);
 }
 
-bool simcore_fails(const char *name, simcore_fn scenario)
+keel__core_verdict simcore_fails(const char *name, simcore_fn scenario, unsigned *deviations)
 {
+    *deviations = 0;
     if (explore(name, scenario))
-        return false;
-    report();
-    return true;
+        return KEEL__CORE_PASS;
+    unsigned long runs = ex.runs;
+    keel__core_verdict verdict = ex.verdict;
+    reduce(verdict);
+    run_once();
+    if (ex.verdict != verdict || ex.fault == NULL)
+        fail_msg("%s: reduced, it does not fail any more", name);
+    *deviations = ex.listed_count;
+    printf("%-36s fails as it must after %lu runs, %u deviations: %.*s\n", name, runs, *deviations,
+           (int)strcspn(ex.fault, "\n"), ex.fault);
+    return verdict == KEEL__CORE_PASS ? KEEL__CORE_FAILED : verdict; /* found in its memory */
 }
 
 /* ---- What scenarios share ---- */

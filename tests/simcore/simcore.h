@@ -27,8 +27,9 @@ typedef void (*simcore_fn)(void);
 /* Explores a scenario; fails the cmocka test that calls it if a schedule fails. */
 void simcore_explore(const char *name, simcore_fn scenario);
 
-/* Whether some schedule fails, for scenarios that must. */
-bool simcore_fails(const char *name, simcore_fn scenario);
+/* For scenarios that must fail: the kind of failure, and how many deviations are left when it is reduced.
+ * KEEL__CORE_PASS: no schedule fails. */
+keel__core_verdict simcore_fails(const char *name, simcore_fn scenario, unsigned *deviations);
 
 #define simcore_test(scenario)                                                                     \
     static void scenario##_holds(void **state)                                                     \

@@ -11,6 +11,8 @@
 enum {
     DECISIONS_MAX = 20000,
     DEVIATIONS_MAX = 20000,
+    DEPTH_MAX = 4, /* deviations of a schedule that is not random, and one */
+    STRIDE = 61,
     ARENA_BYTES = 8 << 20,
     ALIGN = 16,
     RANDOM_RUNS_MIN = 200,
@@ -356,77 +358,68 @@ static int64_t budget_ns(void)
     return (text != NULL ? strtol(text, NULL, 10) : 1000) * (int64_t)1000000;
 }
 
-static bool every_single(unsigned long *total)
+/* Runs the schedule of the first `have` of `prefix`, then all that add up to `more` later deviations. */
+static bool extend(deviation *prefix, unsigned have, unsigned more, int64_t end_ns, bool *over)
 {
-    static uint8_t counts[DECISIONS_MAX];
+    static uint8_t counts[DEPTH_MAX][DECISIONS_MAX]; /* too large for the stack */
 
+    list(prefix, have);
+    if (!run_once())
+        return false;
+    if (ex.runs % CHECK_EVERY == 0)
+        check_determinism();
+    if (more == 0)
+        return true;
+    unsigned decisions = ex.decisions;
+    memcpy(counts[have], ex.counts, decisions);
+    for (unsigned at = prefix[have - 1].decision + 1; at < decisions; at++) {
+        for (unsigned choice = 1; choice < counts[have][at]; choice++) {
+            *over = spent_ns() > end_ns;
+            if (*over)
+                return true;
+            prefix[have] = (deviation){ at, choice };
+            if (!extend(prefix, have + 1, more - 1, end_ns, over))
+                return false;
+            if (*over)
+                return true;
+        }
+    }
+    return true;
+}
+
+typedef struct coverage {
+    unsigned long runs;
+    double percent; /* of the schedules */
+} coverage;
+
+/* All schedules with up to so many deviations, or as many as fit the time: first deviations are visited in
+ * strides, so that they are spread evenly. */
+static bool every(unsigned deviations, bool dense, int64_t end_ns, coverage *covered)
+{
+    static deviation firsts[DEVIATIONS_MAX];
+    unsigned count = 0, done = 0;
+    unsigned long before = ex.runs;
+    bool over = false;
+
+    ex.machine.dense = dense;
     list(NULL, 0);
     if (!run_once())
         return false;
     check_determinism();
-    unsigned decisions = ex.decisions;
-    memcpy(counts, ex.counts, decisions);
-    for (unsigned at = 0; at < decisions; at++) {
-        for (unsigned choice = 1; choice < counts[at]; choice++) {
-            list(&(deviation){ at, choice }, 1);
-            if (!run_once())
-                return false;
-            if (++*total % CHECK_EVERY == 0)
-                check_determinism();
-        }
-    }
-    return true;
-}
-
-/* All schedules that deviate first at `first`, and once more. */
-static bool every_second(deviation first, int64_t end_ns, bool *over)
-{
-    static uint8_t counts[DECISIONS_MAX];
-
-    list(&first, 1);
-    if (!run_once())
-        return false;
-    unsigned decisions = ex.decisions;
-    memcpy(counts, ex.counts, decisions);
-    for (unsigned at = first.decision + 1; at < decisions; at++) {
-        for (unsigned choice = 1; choice < counts[at]; choice++) {
-            if (spent_ns() > end_ns) {
-                *over = true;
-                return true;
-            }
-            list((deviation[]){ first, { at, choice } }, 2);
-            if (!run_once())
-                return false;
-        }
-    }
-    return true;
-}
-
-/* Visits the first deviations in strides, so that a budget that does not suffice is spread evenly. */
-static bool every_pair(int64_t end_ns, double *part)
-{
-    static deviation firsts[DEVIATIONS_MAX];
-    unsigned count = 0, done = 0;
-    enum { STRIDE = 61 };
-
-    list(NULL, 0);
-    run_once();
     for (unsigned at = 0; at < ex.decisions; at++)
         for (unsigned choice = 1; choice < ex.counts[at] && count < DEVIATIONS_MAX; choice++)
             firsts[count++] = (deviation){ at, choice };
-    for (unsigned start = 0; start < STRIDE; start++) {
-        for (unsigned i = start; i < count; i += STRIDE, done++) {
-            bool over = false;
+    for (unsigned start = 0; start < STRIDE && !over; start++) {
+        for (unsigned i = start; i < count && !over; i += STRIDE) {
+            deviation prefix[DEPTH_MAX] = { firsts[i] };
 
-            if (!every_second(firsts[i], end_ns, &over))
+            if (!extend(prefix, 1, deviations - 1, end_ns, &over))
                 return false;
-            if (over) {
-                *part = (double)done / count;
-                return true;
-            }
+            done += !over;
         }
     }
-    *part = 1;
+    covered->runs = ex.runs - before;
+    covered->percent = over ? 100.0 * done / count : 100;
     return true;
 }
 
@@ -478,8 +471,8 @@ static bool replay(bool *passed)
 
 static bool explore(const char *name, simcore_fn scenario)
 {
-    unsigned long single = 0, random = 0, pairs[2];
-    double part[2];
+    unsigned long random = 0;
+    coverage one_dense, two, two_dense, three;
     bool passed = false;
 
     memset(&ex, 0, sizeof ex);
@@ -489,24 +482,17 @@ static bool explore(const char *name, simcore_fn scenario)
     int64_t start_ns = spent_ns();
     if (replay(&passed))
         return passed;
-    ex.machine.dense = true;
-    if (!every_single(&single))
+    if (!every(1, true, INT64_MAX, &one_dense))
         return false;
     int64_t end_ns = spent_ns() + budget_ns();
-    for (int dense = 0; dense < 2; dense++) {
-        unsigned long before = ex.runs;
-
-        ex.machine.dense = dense;
-        if (!every_pair(end_ns, &part[dense]))
-            return false;
-        pairs[dense] = ex.runs - before;
-    }
-    if (!at_random(&random))
+    if (!every(2, false, end_ns, &two) || !every(2, true, end_ns, &two_dense) ||
+        !every(3, false, end_ns, &three) || !at_random(&random))
         return false;
-    printf("%-36s single %4lu, double %6lu (%3.0f %%), double dense %6lu (%3.0f %%), random %6lu; "
-           "%4lu points a run, %.1f s\n",
-           name, single, pairs[0], 100 * part[0], pairs[1], 100 * part[1], random,
-           (unsigned long)(ex.steps / ex.runs), (double)(spent_ns() - start_ns) / 1e9);
+    printf("%-36s 1 dense: %lu, 2: %lu (%.0f %%), 2 dense: %lu (%.0f %%), 3: %lu (%.0f %%), "
+           "random: %lu; %lu points a run, %.1f s\n",
+           name, one_dense.runs, two.runs, two.percent, two_dense.runs, two_dense.percent,
+           three.runs, three.percent, random, (unsigned long)(ex.steps / ex.runs),
+           (double)(spent_ns() - start_ns) / 1e9);
     fflush(stdout);
     return true;
 }

@@ -41,6 +41,57 @@ static void on_crash(int number, siginfo_t *info, void *context)
     raise(number);
 }
 
+/* ---- A task that computes for ever ---- */
+
+enum { TICK_US = 100000, TICKS = 5 }; /* of the process's own time */
+
+static struct {
+    struct sigaction previous;
+    uint64_t steps, decisions; /* as they were at the last tick */
+    unsigned ticks;            /* since which they have not changed */
+} watchdog;
+
+static void on_tick(int number, siginfo_t *info, void *context)
+{
+    sim_engine *engine = sim_current();
+    sigset_t set;
+
+    (void)info;
+    (void)context;
+    if (engine == NULL || engine->worker->current == NULL || engine->steps != watchdog.steps ||
+        engine->decisions != watchdog.decisions) {
+        watchdog.ticks = 0;
+        watchdog.steps = engine != NULL ? engine->steps : 0;
+        watchdog.decisions = engine != NULL ? engine->decisions : 0;
+        return;
+    }
+    if (++watchdog.ticks < TICKS)
+        return;
+    watchdog.ticks = 0;
+    sigemptyset(&set);
+    sigaddset(&set, number);
+    pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+    char name[128];
+    sim_fail(engine, KEEL_SIM_LIVELOCK, NULL,
+             "%s runs for half a second without an operation of the library",
+             sim_task_describe(engine, engine->worker->current->sim_id, name, sizeof name));
+}
+
+static void set_watchdog(bool on)
+{
+    struct itimerval tick = { .it_interval.tv_usec = on ? TICK_US : 0,
+                              .it_value.tv_usec = on ? TICK_US : 0 };
+    struct sigaction action = { .sa_sigaction = on_tick,
+                                .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESTART };
+
+    sigemptyset(&action.sa_mask);
+    if (on)
+        sigaction(SIGVTALRM, &action, &watchdog.previous);
+    setitimer(ITIMER_VIRTUAL, &tick, NULL);
+    if (!on)
+        sigaction(SIGVTALRM, &watchdog.previous, NULL);
+}
+
 /* Installed once and kept while an exploration runs: system calls for every run would cost more than
  * most runs. */
 void sim_crash_guard(sim_engine *engine)
@@ -60,6 +111,7 @@ void sim_crash_guard(sim_engine *engine)
         sigemptyset(&action.sa_mask);
         sigaction(signals[i], &action, &guard.previous[i]);
     }
+    set_watchdog(true);
     guard.installed = true;
 }
 
@@ -68,6 +120,7 @@ void sim_crash_unguard(sim_engine *engine)
     (void)engine;
     if (!guard.installed)
         return;
+    set_watchdog(false);
     for (int i = 0; i < SIGNALS; i++)
         sigaction(signals[i], &guard.previous[i], NULL);
     sigaltstack(&guard.previous_stack, NULL);

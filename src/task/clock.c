@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-#define KEEL__QUIET /* what the scheduler orders is not what users may rely on */
 #include "task/clock.h"
 
 #include <keel/mem.h>

@@ -16,6 +16,7 @@ enum { ROUNDS = 100 };
 typedef struct counter {
     bool locked;
     int count;
+    int started;
     keel_mutex mutex;
 } counter;
 
@@ -24,6 +25,11 @@ static keel_err *increment(keel_ctx *ctx, void *arg)
     counter *c = arg;
 
     (void)ctx;
+    /* Both have to be under way: what a task does may be ordered before one that starts after its
+     * end. Relaxed, so that this itself orders nothing. */
+    __atomic_fetch_add(&c->started, 1, __ATOMIC_RELAXED);
+    while (__atomic_load_n(&c->started, __ATOMIC_RELAXED) < 2)
+        keel_yield();
     for (int i = 0; i < ROUNDS; i++) {
         if (c->locked)
             keel_mutex_lock(&c->mutex);

@@ -102,6 +102,7 @@ typedef struct sim_engine {
     unsigned perturbation; /* other addresses, other garbage: must not change the run */
 
     /* the run */
+    uint64_t run_number;
     bool running;
     bool lasting;        /* what is allocated now does not belong to the run */
     keel_rand rand;      /* of the schedule */
@@ -118,7 +119,7 @@ typedef struct sim_engine {
     bool main_ended;
     uint64_t clock_priority;
     uint64_t lowest_priority; /* the last one given to who fell behind */
-    sim_schedule taken; /* the deviations it made */
+    sim_schedule taken;       /* the deviations it made */
     size_t decisions,
         last_planned; /* how many; and the number of the last that the plan asked for */
     sim_failure failure;

@@ -47,8 +47,8 @@ enum { TICK_US = 100000, TICKS = 5 }; /* of the process's own time */
 
 static struct {
     struct sigaction previous;
-    uint64_t steps, decisions; /* as they were at the last tick */
-    unsigned ticks;            /* since which they have not changed */
+    uint64_t run, steps, decisions; /* as they were at the last tick */
+    unsigned ticks;                 /* since which they have not changed */
 } watchdog;
 
 static void on_tick(int number, siginfo_t *info, void *context)
@@ -58,9 +58,10 @@ static void on_tick(int number, siginfo_t *info, void *context)
 
     (void)info;
     (void)context;
-    if (engine == NULL || engine->worker->current == NULL || engine->steps != watchdog.steps ||
-        engine->decisions != watchdog.decisions) {
+    if (engine == NULL || engine->worker->current == NULL || engine->run_number != watchdog.run ||
+        engine->steps != watchdog.steps || engine->decisions != watchdog.decisions) {
         watchdog.ticks = 0;
+        watchdog.run = engine != NULL ? engine->run_number : 0;
         watchdog.steps = engine != NULL ? engine->steps : 0;
         watchdog.decisions = engine != NULL ? engine->decisions : 0;
         return;

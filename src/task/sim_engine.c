@@ -701,6 +701,7 @@ static void begin(sim_engine *engine)
         engine->pct_changes[i] = keel_rand_below(&engine->rand, engine->expected_steps + 1);
     engine->clock_priority = keel_rand_u64(&engine->rand) | ((uint64_t)1 << 32);
     engine->lowest_priority = UINT32_MAX;
+    engine->run_number++;
     engine->steps = 0;
     engine->hash = 0;
     engine->task_count = 0;

@@ -74,8 +74,8 @@ void keel_ctx_free(keel_ctx *ctx);
 
 /**
  * NULL while the context goes on, then KEEL_ERR_CANCELLED or KEEL_ERR_DEADLINE; for what could not be
- * made, KEEL_ERR_NOMEM, or KEEL_ERR_NO_RUNTIME in a group without one. These are static errors, which
- * may be returned as they are and need not be freed. Cheap enough for a loop.
+ * made, KEEL_ERR_NOMEM, or what else keel_group_new says was wrong. These are static errors, which may
+ * be returned as they are and need not be freed. Cheap enough for a loop.
  */
 keel_err *keel_ctx_err(keel_ctx *ctx);
 

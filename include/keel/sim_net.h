@@ -145,8 +145,9 @@ KEEL_NODISCARD keel_err *keel_sim_host_go_at(keel_sim_host *host, keel_task_fn f
 /**
  * Kills the host as one kills a process: its tasks' contexts end, its listeners are closed, and its
  * connections break, all before this returns. Its peers learn of that one latency (the least) later.
- * Reads and writes under way on it fail with KEEL_ERR_RESET. Its tasks go on until they notice, but
- * reach nothing any more; it does not wait for them. Killing it twice does nothing.
+ * Reads and writes under way on it fail with KEEL_ERR_RESET, and what it had not read is lost. Its tasks
+ * go on until they notice, but reach nothing any more; it does not wait for them. Killing it twice does
+ * nothing.
  */
 void keel_sim_host_kill(keel_sim_host *host);
 

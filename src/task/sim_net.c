@@ -436,11 +436,7 @@ static void disconnect(keel_sim_host *host, keel__net_todo *todo)
             keel_sim_conn *end = &pair->ends[side];
 
             if (end->host == host && end->held) {
-                keel__net_pipe *in = &pair->pipes[1 - side];
-
                 end->discards = true;
-                in->taken = in->arrived;
-                keel__net_wake(&in->writers, todo);
                 keel__net_break(end, todo);
             }
         }

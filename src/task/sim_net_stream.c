@@ -335,7 +335,7 @@ static bool take(keel_sim_conn *conn, void *buf, size_t size, unsigned part, siz
                  keel_err **err, keel__net_todo *todo)
 {
     keel__net_pipe *in = &conn->pair->pipes[1 - conn->side];
-    size_t there = (size_t)(in->arrived - in->taken);
+    size_t there = conn->discards ? 0 : (size_t)(in->arrived - in->taken);
 
     *err = NULL;
     if (conn->closed) {

@@ -123,7 +123,6 @@ static void open_arrived(keel_sim_conn *at, keel__net_todo *todo)
     keel_sim_listener *listener = find_listener(pair->to, pair->port);
 
     if (listener == NULL || listener->backlog_count == KEEL__NET_BACKLOG) {
-        at->broken = at->reset_sent = true;
         keel__net_send(at, KEEL__NET_REFUSED, 0, pair->answer_late, todo);
         return;
     }

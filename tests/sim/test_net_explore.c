@@ -264,6 +264,7 @@ static void short_reads_are_found_unless_forbidden(void **state)
 {
     (void)state;
     must_fail("whole reads", believes_in_whole_reads, "m.first == 5", &budget);
+    must_fail("whole reads", believes_in_whole_reads, "net read", &budget); /* and names it */
     must_pass("no short reads", forbids_short_reads, NULL, &budget);
 }
 
@@ -348,6 +349,39 @@ static void a_byte_received_orders_what_was_done_before_it_was_sent(void **state
     keel_sim_report *report = keel_sim_explore("unordered", share, NULL, &budget);
     assert_int_equal(report->kind, KEEL_SIM_RACE);
     keel_sim_report_free(report);
+}
+
+/* A host's tasks see what was done before they were started; who waits for them, what they did. */
+static keel_err *increment(keel_ctx *ctx, void *number)
+{
+    (void)ctx;
+    KEEL_WRITE(*(int *)number)++;
+    return NULL;
+}
+
+static keel_err *count_on_host(keel_ctx *ctx, void *arg)
+{
+    int number = 0;
+    keel_sim_net *net;
+    keel_sim_host *host;
+
+    (void)ctx;
+    (void)arg;
+    KEEL_TRY(keel_sim_net_new(&net, NULL));
+    KEEL_TRY(keel_sim_net_add_host(net, "app", NULL, &host));
+    KEEL_WRITE(number)++;
+    KEEL_TRY(keel_sim_host_go(host, increment, &number));
+    KEEL_TRY(keel_sim_host_wait(host));
+    KEEL_WRITE(number)++;
+    keel_sim_net_free(net);
+    KEEL_CHECK(number == 3);
+    return NULL;
+}
+
+static void starting_and_waiting_for_tasks_of_a_host_orders(void **state)
+{
+    (void)state;
+    must_pass("host", count_on_host, NULL, &budget);
 }
 
 /* ---- Trouble at any moment ---- */
@@ -461,9 +495,17 @@ static keel_err *echo(keel_ctx *ctx, void *arg)
     return write_byte(ctx, r->at_b);
 }
 
+static keel_err *do_nothing(keel_ctx *ctx, void *arg)
+{
+    (void)ctx;
+    (void)arg;
+    return NULL;
+}
+
 static keel_err *grand_tour(keel_ctx *ctx, void *arg)
 {
     keel_sim_conn *one = NULL, *two = NULL;
+    keel_sim_host *host;
     rig r;
 
     (void)arg;
@@ -478,6 +520,9 @@ static keel_err *grand_tour(keel_ctx *ctx, void *arg)
         err = read_byte(ctx, r.at_a);
     if (err == NULL)
         err = keel_sim_host_restart(r.b);
+    if (err == NULL)
+        err =
+            keel_sim_net_add_host(r.net, "c", &(keel_sim_host_opts){ .start = do_nothing }, &host);
     if (err == NULL)
         err = keel_sim_net_pair(&one, &two, &slow);
     if (err == NULL)
@@ -609,6 +654,7 @@ int main(void)
         support_test(later_latencies_are_found),
         support_test(the_option_faults_allows_resets_everywhere),
         support_test(a_byte_received_orders_what_was_done_before_it_was_sent),
+        support_test(starting_and_waiting_for_tasks_of_a_host_orders),
         support_test(a_restart_at_any_moment_leaves_nothing_behind),
         support_test(a_partition_at_any_moment_is_got_over),
         support_test(any_allocation_may_fail),

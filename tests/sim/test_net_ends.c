@@ -411,6 +411,11 @@ rule(a_pair_is_a_connection_without_hosts)
     check_err(read_byte(ctx, a), KEEL_ERR_CLOSED);
     check(keel_ctx_now(ctx) - start_ns == 2000);
     keel_sim_conn_free(a);
+    KEEL_TRY(keel_sim_net_pair(&a, &b, &slow));
+    KEEL_TRY(write_text(ctx, a, "bequest"));
+    keel_sim_conn_free(a);
+    KEEL_TRY(expect_text(ctx, b, "bequest"));
+    keel_sim_conn_free(b);
     /* what is on its way when both ends are gone is gone, too */
     KEEL_TRY(keel_sim_net_pair(&a, &b, &slow));
     KEEL_TRY(write_text(ctx, a, "lost"));

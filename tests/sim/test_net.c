@@ -377,6 +377,11 @@ rule(an_ended_context_touches_nothing)
     check_err(keel_sim_conn_write(ended, r.at_b, "x", 1, &n), KEEL_ERR_CANCELLED);
     check_err(keel_sim_host_connect(ended, r.a, "b", 1, &conn), KEEL_ERR_CANCELLED);
     check_err(keel_sim_listener_accept(ended, r.listener, &conn), KEEL_ERR_CANCELLED);
+    KEEL_TRY(
+        keel_sim_host_connect(ctx, r.a, "b", 1, &conn)); /* also if there is something to accept */
+    keel_sim_conn_free(conn);
+    check_err(keel_sim_listener_accept(ended, r.listener, &conn), KEEL_ERR_CANCELLED);
+    check(conn == NULL);
     KEEL_TRY(read_byte(ctx, r.at_b));
     KEEL_TRY(keel_sim_conn_read(ctx, r.at_b, &c, 0, &n)); /* nothing asked for: no wait */
     KEEL_TRY(keel_sim_conn_write(ctx, r.at_b, &c, 0, &n));

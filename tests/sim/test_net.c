@@ -369,7 +369,10 @@ rule(an_ended_context_touches_nothing)
 
     (void)arg;
     KEEL_TRY(build(ctx, &r, NULL));
-    keel_ctx *ended = keel_ctx_with_cancel(ctx);
+    keel_ctx *ended = keel_ctx_with_timeout(ctx, KEEL_MIN(1));
+    check_err(keel_sim_listener_accept(ended, r.listener, &conn), KEEL_ERR_DEADLINE);
+    keel_ctx_free(ended);
+    ended = keel_ctx_with_cancel(ctx);
     keel_ctx_cancel(ended);
     KEEL_TRY(write_byte(ctx, r.at_a));
     check_err(keel_sim_conn_read(ended, r.at_b, &c, 1, &n), KEEL_ERR_CANCELLED);

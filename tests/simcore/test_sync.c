@@ -406,6 +406,40 @@ static void a_cancelled_waiter_loses_no_permits(void)
     keel_semaphore_deinit(&s.sem);
 }
 
+static keel_err *acquire_two_while_live(keel_ctx *ctx, void *arg)
+{
+    shared *s = arg;
+
+    (void)ctx;
+    sim_err(keel_semaphore_acquire(s->ctx, &s->sem, 2), KEEL_ERR_CANCELLED);
+    return NULL;
+}
+
+static keel_err *acquire_one(keel_ctx *ctx, void *arg)
+{
+    shared *s = arg;
+
+    KEEL_TRY(keel_semaphore_acquire(ctx, &s->sem, 1));
+    keel_semaphore_release(&s->sem, 1);
+    return NULL;
+}
+
+/* One permit is out for ever: the first in the queue gives up, and held up the second. */
+static void who_gives_up_lets_others_pass(void)
+{
+    shared s = { 0 };
+
+    begin(&s, 0);
+    keel_semaphore_init(&s.sem, 2);
+    sim_check(keel_semaphore_try_acquire(&s.sem, 1));
+    keel_group_go(s.group, acquire_two_while_live, &s);
+    keel_group_go(s.group, acquire_one, &s);
+    keel_ctx_cancel(s.ctx);
+    end(&s);
+    keel_semaphore_release(&s.sem, 1);
+    keel_semaphore_deinit(&s.sem);
+}
+
 static keel_err *be_done(keel_ctx *ctx, void *arg)
 {
     shared *s = arg;
@@ -469,10 +503,11 @@ simcore_test(tasks_meet) simcore_test(a_buffer_of_one_passes_all)
                         simcore_test(a_thread_and_a_task_share_a_mutex)
                             simcore_test(cancel_meets_a_mutex)
                                 simcore_test(a_cancelled_waiter_loses_no_permits)
-                                    simcore_test(a_waitgroup_ends_with_its_last)
-                                        simcore_test(once_is_once)
+                                    simcore_test(who_gives_up_lets_others_pass)
+                                        simcore_test(a_waitgroup_ends_with_its_last)
+                                            simcore_test(once_is_once)
 
-                                            int main(void)
+                                                int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(tasks_meet_holds),
@@ -489,6 +524,7 @@ simcore_test(tasks_meet) simcore_test(a_buffer_of_one_passes_all)
         cmocka_unit_test(a_thread_and_a_task_share_a_mutex_holds),
         cmocka_unit_test(cancel_meets_a_mutex_holds),
         cmocka_unit_test(a_cancelled_waiter_loses_no_permits_holds),
+        cmocka_unit_test(who_gives_up_lets_others_pass_holds),
         cmocka_unit_test(a_waitgroup_ends_with_its_last_holds),
         cmocka_unit_test(once_is_once_holds),
     };

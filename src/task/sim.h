@@ -39,9 +39,9 @@ typedef struct sim_schedule {
 } sim_schedule;
 
 /* Both say false without memory. */
-bool sim_schedule_add(sim_schedule *schedule, sim_deviation deviation);
-bool sim_schedule_copy(sim_schedule *to, const sim_schedule *from);
-void sim_schedule_free(sim_schedule *schedule);
+bool keel__sim_schedule_add(sim_schedule *schedule, sim_deviation deviation);
+bool keel__sim_schedule_copy(sim_schedule *to, const sim_schedule *from);
+void keel__sim_schedule_free(sim_schedule *schedule);
 
 /* How a run decides. */
 typedef enum sim_mode { SIM_PLANNED, SIM_RANDOM, SIM_PCT, SIM_ROBIN } sim_mode;
@@ -141,57 +141,57 @@ typedef struct sim_engine {
 } sim_engine;
 
 /* The engine whose run the calling thread is in, or NULL. */
-sim_engine *sim_current(void);
+sim_engine *keel__sim_current(void);
 
-bool sim_engine_init(sim_engine *engine, const char *name, keel_task_fn fn, void *arg,
-                     const keel_sim_opts *opts);
-void sim_engine_deinit(sim_engine *engine);
+bool keel__sim_engine_init(sim_engine *engine, const char *name, keel_task_fn fn, void *arg,
+                           const keel_sim_opts *opts);
+void keel__sim_engine_deinit(sim_engine *engine);
 
 /* Makes one run; what came of it is in the engine. */
-void sim_engine_run(sim_engine *engine);
+void keel__sim_engine_run(sim_engine *engine);
 
 /* Ends the run as failed, if it has not failed before. From a task it does not return. */
-void sim_fail(sim_engine *engine, keel_sim_kind kind, const void *object, const char *format, ...)
-    KEEL_PRINTF(4, 5);
+void keel__sim_fail(sim_engine *engine, keel_sim_kind kind, const void *object, const char *format,
+                    ...) KEEL_PRINTF(4, 5);
 
 /* Adds to an event log, if one is kept, and to the hash. */
-void sim_trace(sim_engine *engine, unsigned op, const void *object, const void *place,
-               const char *text);
+void keel__sim_trace(sim_engine *engine, unsigned op, const void *object, const void *place,
+                     const char *text);
 
 /* A number below `count`, as the schedule decides. */
-uint64_t sim_choose(sim_engine *engine, uint64_t count);
+uint64_t keel__sim_choose(sim_engine *engine, uint64_t count);
 
-sim_task *sim_task_get(sim_engine *engine, uint32_t id);
+sim_task *keel__sim_task_get(sim_engine *engine, uint32_t id);
 /* "T2 'fetch'" */
-const char *sim_task_describe(sim_engine *engine, uint32_t id, char *buf, size_t size);
-const char *sim_op_name(unsigned op);
+const char *keel__sim_task_describe(sim_engine *engine, uint32_t id, char *buf, size_t size);
+const char *keel__sim_op_name(unsigned op);
 
 /* ---- Memory of a run (sim_memory.c) ---- */
 
-bool sim_memory_init(sim_engine *engine);
-void sim_memory_deinit(sim_engine *engine);
-void sim_memory_allocated(sim_engine *engine, void *ptr, size_t size);
-void sim_memory_freed(sim_engine *engine, void *ptr);
+bool keel__sim_memory_init(sim_engine *engine);
+void keel__sim_memory_deinit(sim_engine *engine);
+void keel__sim_memory_allocated(sim_engine *engine, void *ptr, size_t size);
+void keel__sim_memory_freed(sim_engine *engine, void *ptr);
 /* What is left: fails the run, if `leak`; frees it. */
-void sim_memory_end(sim_engine *engine, bool leak);
+void keel__sim_memory_end(sim_engine *engine, bool leak);
 
 /* ---- Races (sim_race.c) ---- */
 
-bool sim_races_init(sim_engine *engine);
-void sim_races_deinit(sim_engine *engine);
-void sim_races_begin(sim_engine *engine);
-void sim_races_spawned(sim_engine *engine, uint32_t id);
-void sim_races_released(sim_engine *engine, uint32_t id, const void *object);
-void sim_races_acquired(sim_engine *engine, uint32_t id, const void *object);
-void sim_races_access(sim_engine *engine, uint32_t id, const void *address, bool write,
-                      const char *name, const char *where);
-void sim_races_forget(sim_engine *engine, const void *from, size_t size);
+bool keel__sim_races_init(sim_engine *engine);
+void keel__sim_races_deinit(sim_engine *engine);
+void keel__sim_races_begin(sim_engine *engine);
+void keel__sim_races_spawned(sim_engine *engine, uint32_t id);
+void keel__sim_races_released(sim_engine *engine, uint32_t id, const void *object);
+void keel__sim_races_acquired(sim_engine *engine, uint32_t id, const void *object);
+void keel__sim_races_access(sim_engine *engine, uint32_t id, const void *address, bool write,
+                            const char *name, const char *where);
+void keel__sim_races_forget(sim_engine *engine, const void *from, size_t size);
 
 /* ---- Reports (sim_report.c) ---- */
 
 /* Of what the explorer found; the engine has made the run to be told of last, with its events. */
-keel_sim_report *sim_report_make(sim_engine *engine, uint64_t seed, uint64_t runs, int64_t real_ns,
-                                 bool exhausted);
-keel_sim_report *sim_report_error(const char *text);
+keel_sim_report *keel__sim_report_make(sim_engine *engine, uint64_t seed, uint64_t runs,
+                                       int64_t real_ns, bool exhausted);
+keel_sim_report *keel__sim_report_error(const char *text);
 
 #endif /* KEEL_SRC_TASK_SIM_H */

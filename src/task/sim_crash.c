@@ -21,7 +21,7 @@ static struct {
 /* The handler does not return: the engine goes on, and never comes back to the task that crashed. */
 static void on_crash(int number, siginfo_t *info, void *context)
 {
-    sim_engine *engine = sim_current();
+    sim_engine *engine = keel__sim_current();
     sigset_t set;
 
     (void)context;
@@ -33,8 +33,8 @@ static void on_crash(int number, siginfo_t *info, void *context)
         bool overflow = number != SIGABRT && stack != NULL &&
                         keel__stack_guards(&engine->rt->stacks, stack, info->si_addr);
 
-        sim_fail(engine, KEEL_SIM_CRASH, NULL, "%s%s", strsignal(number),
-                 overflow ? ": the task's stack is used up" : "");
+        keel__sim_fail(engine, KEEL_SIM_CRASH, NULL, "%s%s", strsignal(number),
+                       overflow ? ": the task's stack is used up" : "");
     }
     /* not a task's: die of it, as without the guard */
     sigaction(number, &(struct sigaction){ .sa_handler = SIG_DFL }, NULL);
@@ -53,7 +53,7 @@ static struct {
 
 static void on_tick(int number, siginfo_t *info, void *context)
 {
-    sim_engine *engine = sim_current();
+    sim_engine *engine = keel__sim_current();
     sigset_t set;
 
     (void)info;
@@ -73,9 +73,10 @@ static void on_tick(int number, siginfo_t *info, void *context)
     sigaddset(&set, number);
     pthread_sigmask(SIG_UNBLOCK, &set, NULL);
     char name[128];
-    sim_fail(engine, KEEL_SIM_LIVELOCK, NULL,
-             "%s runs for half a second without an operation of the library",
-             sim_task_describe(engine, engine->worker->current->sim_id, name, sizeof name));
+    keel__sim_fail(
+        engine, KEEL_SIM_LIVELOCK, NULL,
+        "%s runs for half a second without an operation of the library",
+        keel__sim_task_describe(engine, engine->worker->current->sim_id, name, sizeof name));
 }
 
 static void set_watchdog(bool on)
@@ -95,7 +96,7 @@ static void set_watchdog(bool on)
 
 /* Installed once and kept while an exploration runs: system calls for every run would cost more than
  * most runs. */
-void sim_crash_guard(sim_engine *engine)
+void keel__sim_crash_guard(sim_engine *engine)
 {
     (void)engine;
     if (keel__asan() || KEEL__TSAN || guard.installed)
@@ -116,7 +117,7 @@ void sim_crash_guard(sim_engine *engine)
     guard.installed = true;
 }
 
-void sim_crash_unguard(sim_engine *engine)
+void keel__sim_crash_unguard(sim_engine *engine)
 {
     (void)engine;
     if (!guard.installed)

@@ -22,7 +22,7 @@ enum { MAX_STEPS = 100000 };
 static sim_engine *current;
 static pthread_t current_thread;
 
-sim_engine *sim_current(void)
+sim_engine *keel__sim_current(void)
 {
     sim_engine *engine = current;
 
@@ -37,14 +37,14 @@ static uint32_t running_task(const sim_engine *engine)
     return engine->worker->current != NULL ? engine->worker->current->sim_id : 0;
 }
 
-sim_task *sim_task_get(sim_engine *engine, uint32_t id)
+sim_task *keel__sim_task_get(sim_engine *engine, uint32_t id)
 {
     return id > 0 && id <= engine->task_count ? &engine->tasks[id - 1] : NULL;
 }
 
-const char *sim_task_describe(sim_engine *engine, uint32_t id, char *buf, size_t size)
+const char *keel__sim_task_describe(sim_engine *engine, uint32_t id, char *buf, size_t size)
 {
-    const sim_task *task = sim_task_get(engine, id);
+    const sim_task *task = keel__sim_task_get(engine, id);
 
     if (task == NULL)
         snprintf(buf, size, "the scheduler");
@@ -96,15 +96,16 @@ static void trace(sim_engine *engine, uint32_t id, unsigned op, const void *obje
                                                          .hash = engine->hash };
 }
 
-void sim_trace(sim_engine *engine, unsigned op, const void *object, const void *place,
-               const char *text)
+void keel__sim_trace(sim_engine *engine, unsigned op, const void *object, const void *place,
+                     const char *text)
 {
     trace(engine, running_task(engine), op, object, place, text);
 }
 
 /* ---- Failing ---- */
 
-void sim_fail(sim_engine *engine, keel_sim_kind kind, const void *object, const char *format, ...)
+void keel__sim_fail(sim_engine *engine, keel_sim_kind kind, const void *object, const char *format,
+                    ...)
 {
     if (engine->failure.kind == KEEL_SIM_PASS) {
         va_list args;
@@ -125,7 +126,7 @@ void sim_fail(sim_engine *engine, keel_sim_kind kind, const void *object, const 
 
 /* ---- Decisions ---- */
 
-bool sim_schedule_add(sim_schedule *schedule, sim_deviation deviation)
+bool keel__sim_schedule_add(sim_schedule *schedule, sim_deviation deviation)
 {
     if (schedule->count == schedule->room) {
         size_t room = schedule->room != 0 ? schedule->room * 2 : 16;
@@ -140,16 +141,16 @@ bool sim_schedule_add(sim_schedule *schedule, sim_deviation deviation)
     return true;
 }
 
-bool sim_schedule_copy(sim_schedule *to, const sim_schedule *from)
+bool keel__sim_schedule_copy(sim_schedule *to, const sim_schedule *from)
 {
     to->count = 0;
     for (size_t i = 0; i < from->count; i++)
-        if (!sim_schedule_add(to, from->items[i]))
+        if (!keel__sim_schedule_add(to, from->items[i]))
             return false;
     return true;
 }
 
-void sim_schedule_free(sim_schedule *schedule)
+void keel__sim_schedule_free(sim_schedule *schedule)
 {
     free(schedule->items);
     *schedule = (sim_schedule){ 0 };
@@ -297,15 +298,15 @@ static size_t decide(sim_engine *engine, uint32_t task, uint32_t op, const uint3
     }
     if (index != 0) {
         deviation.value = choice ? (uint32_t)index : options[index];
-        if (!sim_schedule_add(&engine->taken, deviation))
+        if (!keel__sim_schedule_add(&engine->taken, deviation))
             engine->out_of_memory = true;
     }
     return index;
 }
 
-uint64_t sim_choose(sim_engine *engine, uint64_t count)
+uint64_t keel__sim_choose(sim_engine *engine, uint64_t count)
 {
-    sim_task *task = sim_task_get(engine, running_task(engine));
+    sim_task *task = keel__sim_task_get(engine, running_task(engine));
 
     if (task == NULL || count < 2)
         return 0;
@@ -341,7 +342,7 @@ static void go_on_with(sim_engine *engine, uint32_t option)
 /* The hook: an operation of a task is about to be made. */
 static void point(unsigned op, const void *object, const void *place)
 {
-    sim_engine *engine = sim_current();
+    sim_engine *engine = keel__sim_current();
     keel__task *self = engine != NULL ? engine->worker->current : NULL;
     uint32_t options[OPTIONS];
 
@@ -353,10 +354,10 @@ static void point(unsigned op, const void *object, const void *place)
     task->object = object;
     task->place = place;
     engine->steps++;
-    sim_trace(engine, op, object, place, NULL);
+    keel__sim_trace(engine, op, object, place, NULL);
     if (engine->steps > (engine->opts.max_steps != 0 ? engine->opts.max_steps : MAX_STEPS))
-        sim_fail(engine, KEEL_SIM_LIVELOCK, NULL, "no end after %llu operations",
-                 (unsigned long long)engine->steps - 1);
+        keel__sim_fail(engine, KEEL_SIM_LIVELOCK, NULL, "no end after %llu operations",
+                       (unsigned long long)engine->steps - 1);
     if (op == KEEL__OP_YIELD)
         demote(engine, self->sim_id);
     if (engine->opts.points == KEEL_SIM_PARKS)
@@ -381,7 +382,7 @@ static void point(unsigned op, const void *object, const void *place)
 
 static void spawned(void *task_)
 {
-    sim_engine *engine = sim_current();
+    sim_engine *engine = keel__sim_current();
     keel__task *task = task_;
 
     if (engine == NULL || !grow(engine, (void **)&engine->tasks, &engine->task_room,
@@ -394,19 +395,19 @@ static void spawned(void *task_)
                     .priority = keel_rand_u64(&engine->rand) | ((uint64_t)1 << 32) };
     task->sim_id = (unsigned)engine->task_count;
     if (engine->races)
-        sim_races_spawned(engine, task->sim_id);
+        keel__sim_races_spawned(engine, task->sim_id);
 }
 
 static uint64_t choose(uint64_t count)
 {
-    sim_engine *engine = sim_current();
+    sim_engine *engine = keel__sim_current();
 
-    return engine != NULL ? sim_choose(engine, count) : 0;
+    return engine != NULL ? keel__sim_choose(engine, count) : 0;
 }
 
 static bool random_bits(uint64_t *bits)
 {
-    sim_engine *engine = sim_current();
+    sim_engine *engine = keel__sim_current();
 
     if (engine != NULL)
         *bits = keel_rand_u64(&engine->user_rand);
@@ -415,7 +416,7 @@ static bool random_bits(uint64_t *bits)
 
 static bool virtual_now(int64_t *now_ns)
 {
-    sim_engine *engine = sim_current();
+    sim_engine *engine = keel__sim_current();
 
     if (engine != NULL)
         *now_ns = keel_clock_now(&engine->clock);
@@ -424,23 +425,23 @@ static bool virtual_now(int64_t *now_ns)
 
 static void released(const void *object)
 {
-    sim_engine *engine = sim_current();
+    sim_engine *engine = keel__sim_current();
 
     if (engine != NULL && engine->races)
-        sim_races_released(engine, running_task(engine), object);
+        keel__sim_races_released(engine, running_task(engine), object);
 }
 
 static void acquired(const void *object)
 {
-    sim_engine *engine = sim_current();
+    sim_engine *engine = keel__sim_current();
 
     if (engine != NULL && engine->races)
-        sim_races_acquired(engine, running_task(engine), object);
+        keel__sim_races_acquired(engine, running_task(engine), object);
 }
 
 static bool faults(void)
 {
-    sim_engine *engine = sim_current();
+    sim_engine *engine = keel__sim_current();
 
     return engine != NULL && engine->opts.faults;
 }
@@ -452,14 +453,15 @@ static void note(const char *text)
 
 static bool refuse_memory(void)
 {
-    sim_engine *engine = sim_current();
+    sim_engine *engine = keel__sim_current();
 
-    return engine != NULL && engine->opts.faults && !engine->lasting && sim_choose(engine, 2) == 1;
+    return engine != NULL && engine->opts.faults && !engine->lasting &&
+           keel__sim_choose(engine, 2) == 1;
 }
 
 static void lasting(bool on)
 {
-    sim_engine *engine = sim_current();
+    sim_engine *engine = keel__sim_current();
 
     if (engine != NULL)
         engine->lasting = on;
@@ -467,31 +469,31 @@ static void lasting(bool on)
 
 static void allocated(void *ptr, size_t size)
 {
-    sim_engine *engine = sim_current();
+    sim_engine *engine = keel__sim_current();
 
     if (engine != NULL && !engine->lasting)
-        sim_memory_allocated(engine, ptr, size);
+        keel__sim_memory_allocated(engine, ptr, size);
 }
 
 static void freed(void *ptr)
 {
-    sim_engine *engine = sim_current();
+    sim_engine *engine = keel__sim_current();
 
     if (engine != NULL && ptr != NULL)
-        sim_memory_freed(engine, ptr);
+        keel__sim_memory_freed(engine, ptr);
 }
 
 static void misuse(const char *text)
 {
-    sim_engine *engine = sim_current();
+    sim_engine *engine = keel__sim_current();
 
     if (engine != NULL && engine->worker->current != NULL)
-        sim_fail(engine, KEEL_SIM_MISUSE, NULL, "%s", text);
+        keel__sim_fail(engine, KEEL_SIM_MISUSE, NULL, "%s", text);
 }
 
 static bool active(void)
 {
-    return sim_current() != NULL;
+    return keel__sim_current() != NULL;
 }
 
 static const keel__sim_hook hook = { .point = point,
@@ -519,8 +521,8 @@ static void run_main(keel__task *task)
 
     keel_err *err = engine->fn(task->rt->root, engine->arg);
     if (err != NULL)
-        sim_fail(engine, KEEL_SIM_ERROR, NULL, "the scenario returned: %s",
-                 keel_err_str(err, text, sizeof text));
+        keel__sim_fail(engine, KEEL_SIM_ERROR, NULL, "the scenario returned: %s",
+                       keel_err_str(err, text, sizeof text));
     engine->main_ended = true;
     keel__ctx_cancel(task->rt->root, NULL); /* as keel_main does: what is left should end now */
 }
@@ -530,7 +532,7 @@ static bool fail_main(keel__task *task, keel_err *err)
     char text[512];
 
     (void)task;
-    sim_fail(current, KEEL_SIM_ERROR, NULL, "%s", keel_err_str(err, text, sizeof text));
+    keel__sim_fail(current, KEEL_SIM_ERROR, NULL, "%s", keel_err_str(err, text, sizeof text));
     keel_err_free(err);
     return true;
 }
@@ -549,10 +551,10 @@ static void fire_next_timer(sim_engine *engine)
     if (when_ns > keel_clock_now(&engine->clock))
         keel__store_relaxed(&engine->clock.now_ns, (uint64_t)when_ns);
     if (when_ns > DAY_NS) {
-        sim_fail(engine, KEEL_SIM_LIVELOCK, NULL, "no end after a virtual day");
+        keel__sim_fail(engine, KEEL_SIM_LIVELOCK, NULL, "no end after a virtual day");
         return;
     }
-    sim_trace(engine, KEEL__OP_NONE, NULL, NULL, NULL);
+    keel__sim_trace(engine, KEEL__OP_NONE, NULL, NULL, NULL);
     keel__timer *timer = keel__timers_pop(&engine->worker->timers, when_ns);
     timer->fire(timer);
 }
@@ -569,7 +571,7 @@ static bool is_ready(const sim_engine *engine, const keel__task *task)
 static keel__task *pick(sim_engine *engine)
 {
     uint32_t options[OPTIONS];
-    sim_task *last = sim_task_get(engine, engine->last);
+    sim_task *last = keel__sim_task_get(engine, engine->last);
     size_t count = add_ready(engine, options, 0, OPTIONS);
 
     if (count == 0)
@@ -636,16 +638,17 @@ static void fail_stuck(sim_engine *engine)
             engine->failure.involved |= (uint64_t)1 << (id - 1);
         if (at < sizeof text)
             at += (size_t)snprintf(text + at, sizeof text - at, "\n  %s (started at %s) waits: %s",
-                                   sim_task_describe(engine, id, name, sizeof name), task->where,
-                                   sim_op_name(task->op));
+                                   keel__sim_task_describe(engine, id, name, sizeof name),
+                                   task->where, keel__sim_op_name(task->op));
     }
     for (uint32_t id = 1; id <= engine->task_count && at < sizeof text; id++)
         if (describe_cycle(engine, id, text + at, sizeof text - at) > 0)
             break;
-    sim_fail(engine, engine->main_ended ? KEEL_SIM_TASK_LEAK : KEEL_SIM_DEADLOCK, NULL, "%s%s",
-             engine->main_ended ? "the scenario returned, and these wait for ever:"
-                                : "every task waits:",
-             text);
+    keel__sim_fail(engine, engine->main_ended ? KEEL_SIM_TASK_LEAK : KEEL_SIM_DEADLOCK, NULL,
+                   "%s%s",
+                   engine->main_ended ? "the scenario returned, and these wait for ever:"
+                                      : "every task waits:",
+                   text);
 }
 
 /* One step of the engine; false when the run is over. */
@@ -721,7 +724,7 @@ static void begin(sim_engine *engine)
     if (engine->opts.reset != NULL)
         engine->opts.reset(engine->opts.reset_arg);
     if (engine->races)
-        sim_races_begin(engine);
+        keel__sim_races_begin(engine);
 
     engine->running = true;
     rt->root = keel__ctx_child(NULL, rt, &engine->clock);
@@ -758,7 +761,7 @@ static void abandon(sim_engine *engine)
     worker->lock = (keel__spin){ 0 };
 }
 
-void sim_engine_run(sim_engine *engine)
+void keel__sim_engine_run(sim_engine *engine)
 {
     begin(engine);
     if (engine->rt->root == NULL)
@@ -773,14 +776,14 @@ void sim_engine_run(sim_engine *engine)
         abandon(engine);
     engine->rt->root = NULL;
     engine->worker->groups = (keel__list){ 0 }; /* forgotten ones go with the run's memory */
-    sim_memory_end(engine, passed);
+    keel__sim_memory_end(engine, passed);
     engine->running = false;
 }
 
 /* ---- Making and freeing ---- */
 
-bool sim_engine_init(sim_engine *engine, const char *name, keel_task_fn fn, void *arg,
-                     const keel_sim_opts *opts)
+bool keel__sim_engine_init(sim_engine *engine, const char *name, keel_task_fn fn, void *arg,
+                           const keel_sim_opts *opts)
 {
     memset(engine, 0, sizeof *engine);
     engine->name = name;
@@ -795,14 +798,14 @@ bool sim_engine_init(sim_engine *engine, const char *name, keel_task_fn fn, void
     if (current != NULL)
         keel__misuse("keel_sim: '%s': there is one simulation at a time, and '%s' runs", name,
                      current->name);
-    if (!sim_memory_init(engine))
+    if (!keel__sim_memory_init(engine))
         return false;
     keel_err *err = keel__runtime_new(
         &engine->rt, &(keel_runtime_opts){ .workers = 1, .clock = &engine->clock, .seed = 1 },
         false);
     if (err != NULL) {
         keel_err_free(err);
-        sim_memory_deinit(engine);
+        keel__sim_memory_deinit(engine);
         return false;
     }
     engine->rt->simulated = true;
@@ -813,22 +816,22 @@ bool sim_engine_init(sim_engine *engine, const char *name, keel_task_fn fn, void
     keel__fiber_init_native(&engine->worker->native);
     current_thread = pthread_self();
     current = engine;
-    sim_crash_guard(engine);
+    keel__sim_crash_guard(engine);
     keel__store(&keel__sim_word, (void *)(uintptr_t)&hook);
     return true;
 }
 
-void sim_engine_deinit(sim_engine *engine)
+void keel__sim_engine_deinit(sim_engine *engine)
 {
     keel__store(&keel__sim_word, NULL);
-    sim_crash_unguard(engine);
+    keel__sim_crash_unguard(engine);
     current = NULL;
     keel__process_set_worker(NULL);
     keel__timers_init(&engine->worker->timers);
     keel__runtime_free(engine->rt, false);
-    sim_memory_deinit(engine);
-    sim_races_deinit(engine);
-    sim_schedule_free(&engine->taken);
+    keel__sim_memory_deinit(engine);
+    keel__sim_races_deinit(engine);
+    keel__sim_schedule_free(&engine->taken);
     free(engine->plan_index);
     free(engine->tasks);
     free(engine->alternatives);
@@ -840,23 +843,23 @@ void sim_engine_deinit(sim_engine *engine)
 
 bool keel_sim_active(void)
 {
-    return keel__sim() != NULL && sim_current() != NULL;
+    return keel__sim() != NULL && keel__sim_current() != NULL;
 }
 
 void keel_sim_check_failed(const char *condition, const char *where)
 {
-    sim_engine *engine = sim_current();
+    sim_engine *engine = keel__sim_current();
 
     if (engine == NULL) {
         fprintf(stderr, "keel: check failed: %s (%s)\n", condition, where);
         abort();
     }
-    sim_fail(engine, KEEL_SIM_CHECK, NULL, "check failed: %s (%s)", condition, where);
+    keel__sim_fail(engine, KEEL_SIM_CHECK, NULL, "check failed: %s (%s)", condition, where);
 }
 
 void keel_sim_access(const volatile void *address, bool write, const char *name, const char *where)
 {
-    sim_engine *engine = sim_current();
+    sim_engine *engine = keel__sim_current();
 
     if (engine == NULL || engine->worker->current == NULL)
         return;
@@ -864,32 +867,34 @@ void keel_sim_access(const volatile void *address, bool write, const char *name,
     if (engine->opts.points == KEEL_SIM_ACCESSES)
         point(write ? KEEL__OP_WRITE : KEEL__OP_READ, (const void *)address, NULL);
     else
-        sim_trace(engine, write ? KEEL__OP_WRITE : KEEL__OP_READ, (const void *)address, NULL,
-                  NULL);
+        keel__sim_trace(engine, write ? KEEL__OP_WRITE : KEEL__OP_READ, (const void *)address, NULL,
+                        NULL);
     if (engine->keep_events && engine->event_count > 0) {
         engine->events[engine->event_count - 1].text = where;
         engine->events[engine->event_count - 1].place = name;
     }
     if (engine->races)
-        sim_races_access(engine, running_task(engine), (const void *)address, write, name, where);
+        keel__sim_races_access(engine, running_task(engine), (const void *)address, write, name,
+                               where);
 }
 
 bool keel_sim_buggify(const char *site)
 {
-    sim_engine *engine = keel__sim() != NULL ? sim_current() : NULL;
+    sim_engine *engine = keel__sim() != NULL ? keel__sim_current() : NULL;
 
     (void)site;
-    return engine != NULL && engine->opts.faults && sim_choose(engine, 2) == 1;
+    return engine != NULL && engine->opts.faults && keel__sim_choose(engine, 2) == 1;
 }
 
 void keel_sim_settle(void)
 {
-    sim_engine *engine = sim_current();
+    sim_engine *engine = keel__sim_current();
 
     if (engine == NULL || engine->worker->current == NULL)
         return;
     if (engine->settling != NULL)
-        sim_fail(engine, KEEL_SIM_MISUSE, NULL, "keel_sim_settle: another task is in it already");
+        keel__sim_fail(engine, KEEL_SIM_MISUSE, NULL,
+                       "keel_sim_settle: another task is in it already");
     point(KEEL__OP_SETTLE, NULL, __builtin_return_address(0));
     engine->settling = engine->worker->current;
     keel__task_park();
@@ -897,15 +902,15 @@ void keel_sim_settle(void)
 
 uint64_t keel_sim_rand(uint64_t below)
 {
-    sim_engine *engine = sim_current();
+    sim_engine *engine = keel__sim_current();
 
-    return engine != NULL ? sim_choose(engine, below) : 0;
+    return engine != NULL ? keel__sim_choose(engine, below) : 0;
 }
 
 /* Texts of notes are kept as offsets, because their buffer grows. */
 void keel_sim_note(const char *format, ...)
 {
-    sim_engine *engine = sim_current();
+    sim_engine *engine = keel__sim_current();
     char text[256];
     va_list args;
 
@@ -914,7 +919,7 @@ void keel_sim_note(const char *format, ...)
     va_start(args, format);
     int length = vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    sim_trace(engine, KEEL__OP_NOTE, NULL, NULL, NULL);
+    keel__sim_trace(engine, KEEL__OP_NOTE, NULL, NULL, NULL);
     if (!engine->keep_events || length < 0)
         return;
     size_t size = strlen(text) + 1;

@@ -49,7 +49,7 @@ static bool spent(const explorer *x)
 static bool run(explorer *x)
 {
     x->runs++;
-    sim_engine_run(&x->engine);
+    keel__sim_engine_run(&x->engine);
     return x->engine.failure.kind != KEEL_SIM_PASS;
 }
 
@@ -156,7 +156,7 @@ static bool explore_beyond(explorer *x, sim_schedule *plan, unsigned more, bool 
             *complete = false;
             break;
         }
-        if (!sim_schedule_add(plan, alternatives[i].deviation)) {
+        if (!keel__sim_schedule_add(plan, alternatives[i].deviation)) {
             x->engine.out_of_memory = true;
             break;
         }
@@ -192,7 +192,7 @@ static bool explore_plain(explorer *x, size_t *decisions, size_t *alternatives)
 
     x->engine.keep_alternatives = true;
     bool failed = run_planned(x, &none);
-    if (x->engine.saw_access && !x->engine.races && sim_races_init(&x->engine))
+    if (x->engine.saw_access && !x->engine.races && keel__sim_races_init(&x->engine))
         failed = run_planned(x, &none);
     x->engine.keep_alternatives = false;
     *decisions = x->engine.decisions;
@@ -222,7 +222,7 @@ static bool explore(explorer *x)
     }
     if (!failed && strategy != KEEL_SIM_EXHAUSTIVE)
         failed = explore_seeds(x);
-    sim_schedule_free(&plan);
+    keel__sim_schedule_free(&plan);
     return failed;
 }
 
@@ -244,7 +244,7 @@ static void search_sparse(explorer *x, sim_schedule *best, keel_sim_kind kind)
         x->engine.seed = seed;
         x->engine.preemption = 0.02;
         if (run(x) && x->engine.failure.kind == kind && x->engine.taken.count < best->count)
-            sim_schedule_copy(best, &x->engine.taken);
+            keel__sim_schedule_copy(best, &x->engine.taken);
     }
 }
 
@@ -262,12 +262,13 @@ static void minimise(explorer *x, sim_schedule *best, keel_sim_kind kind)
         for (size_t from = 0; from < best->count && !spent(x);) {
             without.count = 0;
             for (size_t i = 0; i < best->count; i++)
-                if ((i < from || i >= from + part) && !sim_schedule_add(&without, best->items[i])) {
-                    sim_schedule_free(&without);
+                if ((i < from || i >= from + part) &&
+                    !keel__sim_schedule_add(&without, best->items[i])) {
+                    keel__sim_schedule_free(&without);
                     return;
                 }
             if (still_fails(x, &without, kind)) {
-                sim_schedule_copy(best, &without);
+                keel__sim_schedule_copy(best, &without);
                 shorter = true;
             } else {
                 from += part;
@@ -276,7 +277,7 @@ static void minimise(explorer *x, sim_schedule *best, keel_sim_kind kind)
         if (!shorter || part > best->count)
             part = part == 1 ? 0 : (part + 1) / 2;
     }
-    sim_schedule_free(&without);
+    keel__sim_schedule_free(&without);
 }
 
 /* ---- Reports ---- */
@@ -289,15 +290,16 @@ static void retell(explorer *x)
     sim_failure found = engine->failure;
 
     if (engine->saw_access && !engine->races)
-        sim_races_init(engine);
-    if (found.kind == KEEL_SIM_NONDETERMINISM || !sim_schedule_copy(&schedule, &engine->taken)) {
-        sim_schedule_free(&schedule);
+        keel__sim_races_init(engine);
+    if (found.kind == KEEL_SIM_NONDETERMINISM ||
+        !keel__sim_schedule_copy(&schedule, &engine->taken)) {
+        keel__sim_schedule_free(&schedule);
         return;
     }
     if (!still_fails(x, &schedule, found.kind)) {
         /* not by its deviations: the random numbers of the seed matter */
         engine->failure = found;
-        sim_schedule_free(&schedule);
+        keel__sim_schedule_free(&schedule);
         return;
     }
     if (!engine->opts.no_minimise)
@@ -305,7 +307,7 @@ static void retell(explorer *x)
     engine->keep_events = true;
     run_planned(x, &schedule);
     engine->keep_events = false;
-    sim_schedule_free(&schedule);
+    keel__sim_schedule_free(&schedule);
 }
 
 static keel_sim_report *finish(explorer *x, bool failed)
@@ -314,13 +316,14 @@ static keel_sim_report *finish(explorer *x, bool failed)
     uint64_t runs = x->runs;
 
     if (x->engine.out_of_memory) {
-        sim_engine_deinit(&x->engine);
-        return sim_report_error("the simulator has no memory");
+        keel__sim_engine_deinit(&x->engine);
+        return keel__sim_report_error("the simulator has no memory");
     }
     if (failed)
         retell(x);
-    report = sim_report_make(&x->engine, x->seed, runs, real_ns() - x->start_ns, x->exhausted);
-    sim_engine_deinit(&x->engine);
+    report =
+        keel__sim_report_make(&x->engine, x->seed, runs, real_ns() - x->start_ns, x->exhausted);
+    keel__sim_engine_deinit(&x->engine);
     return report;
 }
 
@@ -330,7 +333,7 @@ static bool begin(explorer *x, const char *name, keel_task_fn fn, void *arg,
     const char *runs = getenv("KEEL_SIM_RUNS");
 
     memset(x, 0, sizeof *x);
-    if (!sim_engine_init(&x->engine, name, fn, arg, opts))
+    if (!keel__sim_engine_init(&x->engine, name, fn, arg, opts))
         return false;
     int64_t max_ms = x->engine.opts.max_ms != 0 ? x->engine.opts.max_ms : MS;
     x->max_runs = x->engine.opts.max_runs != 0 ? x->engine.opts.max_runs : RUNS;
@@ -362,7 +365,7 @@ keel_sim_report *keel_sim_explore(const char *name, keel_task_fn fn, void *arg,
         return keel_sim_run(name, fn, arg, &one);
     }
     if (!begin(&x, name, fn, arg, opts))
-        return sim_report_error("the simulator has no memory");
+        return keel__sim_report_error("the simulator has no memory");
     return finish(&x, explore(&x));
 }
 
@@ -374,7 +377,7 @@ keel_sim_report *keel_sim_run(const char *name, keel_task_fn fn, void *arg,
     explorer x;
 
     if (!begin(&x, name, fn, arg, opts))
-        return sim_report_error("the simulator has no memory");
+        return keel__sim_report_error("the simulator has no memory");
     bool failed = explore_plain(&x, &decisions, &alternatives);
     x.engine.expected_steps = decisions;
     if (x.engine.opts.seed != 0) {
@@ -411,7 +414,7 @@ static bool parse(sim_schedule *plan, const char *text)
             deviation.value = (uint32_t)strtoul(text, &end, 10);
         }
         if (end == text || errno != 0 || (*end != ',' && *end != '\0') ||
-            !sim_schedule_add(plan, deviation))
+            !keel__sim_schedule_add(plan, deviation))
             return false;
         text = *end == ',' ? end + 1 : end;
     }
@@ -427,21 +430,22 @@ keel_sim_report *keel_sim_replay(const char *replay, keel_task_fn fn, void *arg,
     explorer x;
 
     if (colon == NULL || !parse(&plan, colon + 1) || (size_t)(colon - replay) >= sizeof name) {
-        sim_schedule_free(&plan);
-        return sim_report_error("a replay is NAME:TASK@OPERATION>TASK,..., as a report prints it");
+        keel__sim_schedule_free(&plan);
+        return keel__sim_report_error(
+            "a replay is NAME:TASK@OPERATION>TASK,..., as a report prints it");
     }
     snprintf(name, sizeof name, "%.*s", (int)(colon - replay), replay);
     if (!begin(&x, name, fn, arg, opts)) {
-        sim_schedule_free(&plan);
-        return sim_report_error("the simulator has no memory");
+        keel__sim_schedule_free(&plan);
+        return keel__sim_report_error("the simulator has no memory");
     }
     x.engine.opts.no_minimise = true;
     run_planned(&x, &none); /* to see whether it announces accesses */
     if (x.engine.saw_access)
-        sim_races_init(&x.engine);
+        keel__sim_races_init(&x.engine);
     bool failed = run_planned(&x, &plan);
     x.runs = 1;
     keel_sim_report *report = finish(&x, failed);
-    sim_schedule_free(&plan);
+    keel__sim_schedule_free(&plan);
     return report;
 }

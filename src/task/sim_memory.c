@@ -57,7 +57,7 @@ static bool enlarge(struct sim_memory *memory)
     return true;
 }
 
-bool sim_memory_init(sim_engine *engine)
+bool keel__sim_memory_init(sim_engine *engine)
 {
     engine->memory = calloc(1, sizeof *engine->memory);
     if (engine->memory == NULL)
@@ -71,17 +71,17 @@ bool sim_memory_init(sim_engine *engine)
     return true;
 }
 
-void sim_memory_deinit(sim_engine *engine)
+void keel__sim_memory_deinit(sim_engine *engine)
 {
     free(engine->memory->blocks);
     free(engine->memory);
 }
 
-void sim_memory_allocated(sim_engine *engine, void *ptr, size_t size)
+void keel__sim_memory_allocated(sim_engine *engine, void *ptr, size_t size)
 {
     struct sim_memory *memory = engine->memory;
     uint32_t id = engine->worker->current != NULL ? engine->worker->current->sim_id : 0;
-    const sim_task *task = sim_task_get(engine, id);
+    const sim_task *task = keel__sim_task_get(engine, id);
 
     if (engine->perturbation != 0)
         memset(ptr, 0x5A + (int)engine->perturbation, size);
@@ -96,7 +96,7 @@ void sim_memory_allocated(sim_engine *engine, void *ptr, size_t size)
                             .place = task != NULL ? task->place : NULL });
 }
 
-void sim_memory_freed(sim_engine *engine, void *ptr)
+void keel__sim_memory_freed(sim_engine *engine, void *ptr)
 {
     struct sim_memory *memory = engine->memory;
     size_t mask = memory->room - 1, i = home(memory, ptr);
@@ -107,7 +107,7 @@ void sim_memory_freed(sim_engine *engine, void *ptr)
         i = (i + 1) & mask;
     }
     if (engine->races)
-        sim_races_forget(engine, ptr, memory->blocks[i].size);
+        keel__sim_races_forget(engine, ptr, memory->blocks[i].size);
     memory->count--;
     memory->bytes -= memory->blocks[i].size;
     for (size_t next = (i + 1) & mask; memory->blocks[next].ptr != NULL; next = (next + 1) & mask) {
@@ -120,7 +120,7 @@ void sim_memory_freed(sim_engine *engine, void *ptr)
     memory->blocks[i].ptr = NULL;
 }
 
-void sim_memory_end(sim_engine *engine, bool leak)
+void keel__sim_memory_end(sim_engine *engine, bool leak)
 {
     struct sim_memory *memory = engine->memory;
 
@@ -136,12 +136,13 @@ void sim_memory_end(sim_engine *engine, bool leak)
                 first = &memory->blocks[i];
         if (first->task > 0 && first->task <= 64)
             engine->failure.involved |= (uint64_t)1 << (first->task - 1);
-        sim_fail(
+        keel__sim_fail(
             engine, KEEL_SIM_MEMORY_LEAK, first->place,
             "%zu allocations (%zu bytes) were not freed; one of %zu bytes was made by %s during or "
             "after its: %s",
             memory->count, memory->bytes, first->size,
-            sim_task_describe(engine, first->task, name, sizeof name), sim_op_name(first->op));
+            keel__sim_task_describe(engine, first->task, name, sizeof name),
+            keel__sim_op_name(first->op));
     }
     engine->running = false; /* the frees are not the run's */
     for (size_t i = 0; i < memory->room; i++) {

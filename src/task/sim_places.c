@@ -8,12 +8,12 @@
 #include <string.h>
 #include <unistd.h>
 
-void sim_places_init(sim_places *places)
+void keel__sim_places_init(sim_places *places)
 {
     memset(places, 0, sizeof *places);
 }
 
-void sim_places_add(sim_places *places, const void *address)
+void keel__sim_places_add(sim_places *places, const void *address)
 {
     for (size_t i = 0; i < places->count; i++)
         if (places->addresses[i] == address)
@@ -40,7 +40,7 @@ static void resolve_by_symbol(sim_places *places)
 }
 
 /* The program itself only: that is where scenarios are. A return address is after its call. */
-void sim_places_resolve(sim_places *places)
+void keel__sim_places_resolve(sim_places *places)
 {
     char command[64 + SIM_PLACES * 20], line[1024];
     Dl_info info;
@@ -72,7 +72,7 @@ void sim_places_resolve(sim_places *places)
     resolve_by_symbol(places);
 }
 
-const char *sim_places_get(const sim_places *places, const void *address)
+const char *keel__sim_places_get(const sim_places *places, const void *address)
 {
     for (size_t i = 0; i < places->count; i++)
         if (places->addresses[i] == address && places->names[i] != NULL)
@@ -80,7 +80,7 @@ const char *sim_places_get(const sim_places *places, const void *address)
     return "";
 }
 
-void sim_places_free(sim_places *places)
+void keel__sim_places_free(sim_places *places)
 {
     for (size_t i = 0; i < places->count; i++)
         free(places->names[i]);

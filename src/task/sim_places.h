@@ -15,11 +15,11 @@ typedef struct sim_places {
     size_t count;
 } sim_places;
 
-void sim_places_init(sim_places *places);
-void sim_places_add(sim_places *places, const void *address);
-void sim_places_resolve(sim_places *places);
+void keel__sim_places_init(sim_places *places);
+void keel__sim_places_add(sim_places *places, const void *address);
+void keel__sim_places_resolve(sim_places *places);
 /* "" if it is not known. */
-const char *sim_places_get(const sim_places *places, const void *address);
-void sim_places_free(sim_places *places);
+const char *keel__sim_places_get(const sim_places *places, const void *address);
+void keel__sim_places_free(sim_places *places);
 
 #endif /* KEEL_SRC_TASK_SIM_PLACES_H */

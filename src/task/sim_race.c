@@ -59,7 +59,7 @@ static void clear(struct sim_races *races)
     memset(races->tasks, 0, sizeof races->tasks);
 }
 
-bool sim_races_init(sim_engine *engine)
+bool keel__sim_races_init(sim_engine *engine)
 {
     if (engine->race_state == NULL)
         engine->race_state = calloc(1, sizeof *engine->race_state);
@@ -67,14 +67,14 @@ bool sim_races_init(sim_engine *engine)
     return engine->races;
 }
 
-void sim_races_deinit(sim_engine *engine)
+void keel__sim_races_deinit(sim_engine *engine)
 {
     if (engine->race_state != NULL)
         clear(engine->race_state);
     free(engine->race_state);
 }
 
-void sim_races_begin(sim_engine *engine)
+void keel__sim_races_begin(sim_engine *engine)
 {
     clear(engine->race_state);
 }
@@ -86,7 +86,7 @@ static void take_maximum(clocks *to, const clocks *from)
             to->of[i] = from->of[i];
 }
 
-void sim_races_spawned(sim_engine *engine, uint32_t id)
+void keel__sim_races_spawned(sim_engine *engine, uint32_t id)
 {
     if (id <= RACE_TASKS)
         engine->race_state->tasks[id - 1].of[id - 1] = 1;
@@ -101,7 +101,7 @@ static object *find_object(struct sim_races *races, const void *address)
     return found;
 }
 
-void sim_races_released(sim_engine *engine, uint32_t id, const void *address)
+void keel__sim_races_released(sim_engine *engine, uint32_t id, const void *address)
 {
     struct sim_races *races = engine->race_state;
 
@@ -122,7 +122,7 @@ void sim_races_released(sim_engine *engine, uint32_t id, const void *address)
     races->tasks[id - 1].of[id - 1]++; /* what comes now is later */
 }
 
-void sim_races_acquired(sim_engine *engine, uint32_t id, const void *address)
+void keel__sim_races_acquired(sim_engine *engine, uint32_t id, const void *address)
 {
     if (id == 0 || id > RACE_TASKS)
         return;
@@ -159,14 +159,15 @@ static void report(sim_engine *engine, uint32_t id, const void *address, const c
 
     if (other <= 64)
         engine->failure.involved |= (uint64_t)1 << (other - 1);
-    sim_fail(
-        engine, KEEL_SIM_RACE, address, "%s %s %s (%s), %s %s it (%s), and nothing orders the two",
-        sim_task_describe(engine, id, self_name, sizeof self_name), what, name, where,
-        sim_task_describe(engine, other, other_name, sizeof other_name), other_what, other_where);
+    keel__sim_fail(engine, KEEL_SIM_RACE, address,
+                   "%s %s %s (%s), %s %s it (%s), and nothing orders the two",
+                   keel__sim_task_describe(engine, id, self_name, sizeof self_name), what, name,
+                   where, keel__sim_task_describe(engine, other, other_name, sizeof other_name),
+                   other_what, other_where);
 }
 
-void sim_races_access(sim_engine *engine, uint32_t id, const void *address, bool write,
-                      const char *name, const char *where)
+void keel__sim_races_access(sim_engine *engine, uint32_t id, const void *address, bool write,
+                            const char *name, const char *where)
 {
     if (id == 0 || id > RACE_TASKS)
         return;
@@ -194,7 +195,7 @@ void sim_races_access(sim_engine *engine, uint32_t id, const void *address, bool
 }
 
 /* Freed memory: what is made there next is something else. */
-void sim_races_forget(sim_engine *engine, const void *from, size_t size)
+void keel__sim_races_forget(sim_engine *engine, const void *from, size_t size)
 {
     uintptr_t low = (uintptr_t)from, high = low + size;
 

@@ -57,7 +57,7 @@ const char *keel_sim_kind_name(keel_sim_kind kind)
     return (size_t)kind < sizeof names / sizeof *names ? names[kind] : "unknown";
 }
 
-const char *sim_op_name(unsigned op)
+const char *keel__sim_op_name(unsigned op)
 {
     static const char *const names[KEEL__OP_COUNT] = {
         [KEEL__OP_NONE] = "(time passes)",
@@ -192,12 +192,12 @@ static void event_text(const sim_engine *engine, numbering *known, const sim_eve
     if (event->op == KEEL__OP_NOTE)
         snprintf(buf, size, "%s", engine->notes + ((uintptr_t)event->object - 1));
     else if (event->op == KEEL__OP_READ || event->op == KEEL__OP_WRITE)
-        snprintf(buf, size, "%s %s %s", sim_op_name(event->op), (const char *)event->place,
+        snprintf(buf, size, "%s %s %s", keel__sim_op_name(event->op), (const char *)event->place,
                  short_place(event->text));
     else
-        snprintf(buf, size, "%s%s %s", sim_op_name(event->op),
+        snprintf(buf, size, "%s%s %s", keel__sim_op_name(event->op),
                  object_name(known, event, object, sizeof object),
-                 short_place(sim_places_get(places, event->place)));
+                 short_place(keel__sim_places_get(places, event->place)));
 }
 
 /* Tasks that get a column: those with a part in the failure or in a deviation, then the first ones. */
@@ -276,12 +276,12 @@ static void add_rows(text *out, const sim_engine *engine)
         rows += shown(&events[i], columns, count);
     skip = rows > ROWS ? rows - ROWS : 0; /* the end tells more than the beginning */
 
-    sim_places_init(&places);
+    keel__sim_places_init(&places);
     for (size_t i = 0; i < event_count; i++)
         if (shown(&events[i], columns, count) && events[i].op != KEEL__OP_READ &&
             events[i].op != KEEL__OP_WRITE)
-            sim_places_add(&places, events[i].place);
-    sim_places_resolve(&places);
+            keel__sim_places_add(&places, events[i].place);
+    keel__sim_places_resolve(&places);
 
     add_heads(out, engine, columns, count);
     uint32_t last = 0;
@@ -308,7 +308,7 @@ static void add_rows(text *out, const sim_engine *engine)
     }
     if (folded > 0)
         add(out, "  ...           (%zu operations)\n", folded);
-    sim_places_free(&places);
+    keel__sim_places_free(&places);
     free(events);
 }
 
@@ -333,8 +333,8 @@ static keel_sim_report no_memory = { .kind = KEEL_SIM_ERROR,
                                      .text = "the simulator has no memory\n",
                                      .replay = "" };
 
-keel_sim_report *sim_report_make(sim_engine *engine, uint64_t seed, uint64_t runs, int64_t real_ns,
-                                 bool exhausted)
+keel_sim_report *keel__sim_report_make(sim_engine *engine, uint64_t seed, uint64_t runs,
+                                       int64_t real_ns, bool exhausted)
 {
     keel_sim_report *report = calloc(1, sizeof *report);
     text out = { 0 }, replay = { 0 };
@@ -380,7 +380,7 @@ keel_sim_report *sim_report_make(sim_engine *engine, uint64_t seed, uint64_t run
     return report;
 }
 
-keel_sim_report *sim_report_error(const char *what)
+keel_sim_report *keel__sim_report_error(const char *what)
 {
     keel_sim_report *report = calloc(1, sizeof *report);
     char *copy = strdup(what), *empty = strdup("");

@@ -158,6 +158,34 @@ void keel__sim_fail(sim_engine *engine, keel_sim_kind kind, const void *object, 
 void keel__sim_trace(sim_engine *engine, unsigned op, const void *object, const void *place,
                      const char *text);
 
+/* The number of the task that runs, or 0 on the engine's own stack. */
+uint32_t keel__sim_running(const sim_engine *engine);
+
+/* Makes room for one more element of an array of the engine's; false without memory. */
+bool keel__sim_grow(sim_engine *engine, void **items, size_t *room, size_t count, size_t size);
+
+static inline uint64_t keel__sim_mix(uint64_t hash, uint64_t value)
+{
+    hash = (hash ^ value) * 0x9E3779B97F4A7C15u;
+    return hash ^ (hash >> 29);
+}
+
+/* An operation of the running task is about to be made: another may go on first. */
+void keel__sim_point(unsigned op, const void *object, const void *place);
+
+/* ---- Decisions (sim_decide.c) ---- */
+
+/* Makes a long plan quick to look up. */
+void keel__sim_index_plan(sim_engine *engine);
+
+/* Decides among `count` options at an operation of `task`: tasks, or, with `options` NULL, numbers. Returns
+ * an index. */
+size_t keel__sim_decide(sim_engine *engine, uint32_t task, uint32_t op, const uint32_t *options,
+                        size_t count);
+
+/* PCT: falls behind all others. */
+void keel__sim_demote(sim_engine *engine, uint32_t id);
+
 /* A number below `count`, as the schedule decides. */
 uint64_t keel__sim_choose(sim_engine *engine, uint64_t count);
 

@@ -32,7 +32,7 @@ sim_engine *keel__sim_current(void)
 }
 
 /* The number of the task that runs, or 0 on the engine's own stack. */
-static uint32_t running_task(const sim_engine *engine)
+uint32_t keel__sim_running(const sim_engine *engine)
 {
     return engine->worker->current != NULL ? engine->worker->current->sim_id : 0;
 }
@@ -54,7 +54,7 @@ const char *keel__sim_task_describe(sim_engine *engine, uint32_t id, char *buf, 
 }
 
 /* Makes room for one more element of an array of the engine's. */
-static bool grow(sim_engine *engine, void **items, size_t *room, size_t count, size_t size)
+bool keel__sim_grow(sim_engine *engine, void **items, size_t *room, size_t count, size_t size)
 {
     if (count < *room)
         return true;
@@ -71,20 +71,16 @@ static bool grow(sim_engine *engine, void **items, size_t *room, size_t count, s
 
 /* ---- Trace ---- */
 
-static uint64_t mix(uint64_t hash, uint64_t value)
-{
-    hash = (hash ^ value) * 0x9E3779B97F4A7C15u;
-    return hash ^ (hash >> 29);
-}
-
 static void trace(sim_engine *engine, uint32_t id, unsigned op, const void *object,
                   const void *place, const char *text)
 {
     int64_t now_ns = keel_clock_now(&engine->clock);
 
-    engine->hash = mix(mix(engine->hash, ((uint64_t)id << 32) | op), (uint64_t)now_ns);
-    if (!engine->keep_events || !grow(engine, (void **)&engine->events, &engine->event_room,
-                                      engine->event_count, sizeof *engine->events))
+    engine->hash =
+        keel__sim_mix(keel__sim_mix(engine->hash, ((uint64_t)id << 32) | op), (uint64_t)now_ns);
+    if (!engine->keep_events ||
+        !keel__sim_grow(engine, (void **)&engine->events, &engine->event_room, engine->event_count,
+                        sizeof *engine->events))
         return;
     engine->events[engine->event_count++] = (sim_event){ .task = id,
                                                          .op = op,
@@ -99,7 +95,7 @@ static void trace(sim_engine *engine, uint32_t id, unsigned op, const void *obje
 void keel__sim_trace(sim_engine *engine, unsigned op, const void *object, const void *place,
                      const char *text)
 {
-    trace(engine, running_task(engine), op, object, place, text);
+    trace(engine, keel__sim_running(engine), op, object, place, text);
 }
 
 /* ---- Failing ---- */
@@ -111,7 +107,7 @@ void keel__sim_fail(sim_engine *engine, keel_sim_kind kind, const void *object, 
         va_list args;
 
         engine->failure.kind = kind;
-        engine->failure.task = running_task(engine);
+        engine->failure.task = keel__sim_running(engine);
         engine->failure.object = object;
         if (engine->failure.task > 0 && engine->failure.task <= 64)
             engine->failure.involved |= (uint64_t)1 << (engine->failure.task - 1);
@@ -124,197 +120,7 @@ void keel__sim_fail(sim_engine *engine, keel_sim_kind kind, const void *object, 
             keel__task_park(); /* the engine never comes back to it */
 }
 
-/* ---- Decisions ---- */
-
-bool keel__sim_schedule_add(sim_schedule *schedule, sim_deviation deviation)
-{
-    if (schedule->count == schedule->room) {
-        size_t room = schedule->room != 0 ? schedule->room * 2 : 16;
-        sim_deviation *items = realloc(schedule->items, room * sizeof *items);
-
-        if (items == NULL)
-            return false;
-        schedule->items = items;
-        schedule->room = room;
-    }
-    schedule->items[schedule->count++] = deviation;
-    return true;
-}
-
-bool keel__sim_schedule_copy(sim_schedule *to, const sim_schedule *from)
-{
-    to->count = 0;
-    for (size_t i = 0; i < from->count; i++)
-        if (!keel__sim_schedule_add(to, from->items[i]))
-            return false;
-    return true;
-}
-
-void keel__sim_schedule_free(sim_schedule *schedule)
-{
-    free(schedule->items);
-    *schedule = (sim_schedule){ 0 };
-}
-
-enum { FEW = 8 }; /* deviations that are found as fast one by one */
-
-static size_t plan_slot(const sim_engine *engine, uint32_t task, uint32_t op)
-{
-    uint64_t key = ((uint64_t)task << 32) | op;
-
-    return (size_t)((key * 0x9E3779B97F4A7C15u) >> 32) & (engine->plan_room - 1);
-}
-
-/* Makes a long plan quick to look up: a table of its places plus one, with linear probing. */
-static void index_plan(sim_engine *engine)
-{
-    size_t room = 2 * FEW;
-
-    if (engine->mode != SIM_PLANNED || engine->plan->count <= FEW)
-        return;
-    while (room < engine->plan->count * 2)
-        room *= 2;
-    free(engine->plan_index);
-    engine->plan_index = calloc(room, sizeof *engine->plan_index);
-    engine->plan_room = room;
-    if (engine->plan_index == NULL) {
-        engine->out_of_memory = true;
-        return;
-    }
-    for (size_t i = 0; i < engine->plan->count; i++) {
-        size_t at = plan_slot(engine, engine->plan->items[i].task, engine->plan->items[i].op);
-
-        while (engine->plan_index[at] != 0)
-            at = (at + 1) & (room - 1);
-        engine->plan_index[at] = (uint32_t)i + 1;
-    }
-}
-
-static bool is_at(const sim_deviation *deviation, uint32_t task, uint32_t op)
-{
-    return deviation->task == task && deviation->op == op;
-}
-
-/* What the plan says at a decision; NULL: nothing. */
-static const sim_deviation *planned(const sim_engine *engine, uint32_t task, uint32_t op)
-{
-    const sim_schedule *plan = engine->plan;
-
-    if (plan->count <= FEW) {
-        for (size_t i = 0; i < plan->count; i++)
-            if (is_at(&plan->items[i], task, op))
-                return &plan->items[i];
-        return NULL;
-    }
-    for (size_t at = plan_slot(engine, task, op); engine->plan_index[at] != 0;
-         at = (at + 1) & (engine->plan_room - 1))
-        if (is_at(&plan->items[engine->plan_index[at] - 1], task, op))
-            return &plan->items[engine->plan_index[at] - 1];
-    return NULL;
-}
-
-static uint64_t priority_of(sim_engine *engine, uint32_t id)
-{
-    return id == SIM_CLOCK ? engine->clock_priority : engine->tasks[id - 1].priority;
-}
-
-/* PCT: falls behind all others. */
-static void demote(sim_engine *engine, uint32_t id)
-{
-    if (id == SIM_CLOCK)
-        engine->clock_priority = --engine->lowest_priority;
-    else
-        engine->tasks[id - 1].priority = --engine->lowest_priority;
-}
-
-/* That happens to the task that would go on at a few steps, drawn before the run. */
-static void change_priorities(sim_engine *engine, uint32_t id)
-{
-    for (unsigned i = 0; i + 1 < engine->pct_depth; i++)
-        if (engine->pct_changes[i] == engine->decisions)
-            demote(engine, id);
-}
-
-static size_t most_urgent(sim_engine *engine, const uint32_t *options, size_t count)
-{
-    size_t best = 0;
-
-    for (size_t i = 1; i < count; i++)
-        if (priority_of(engine, options[i]) > priority_of(engine, options[best]))
-            best = i;
-    return best;
-}
-
-/* Decides among `count` options at an operation of `task`: tasks, or, with `options` NULL, numbers.
- * Returns an index. Keeps what else could have been decided, if that is asked for. */
-static size_t decide(sim_engine *engine, uint32_t task, uint32_t op, const uint32_t *options,
-                     size_t count)
-{
-    size_t index = 0;
-    bool choice = options == NULL;
-
-    switch (engine->mode) {
-    case SIM_PLANNED: {
-        const sim_deviation *deviation = planned(engine, task, op);
-
-        if (deviation == NULL || deviation->choice != choice)
-            break;
-        for (size_t i = 0; i < count; i++)
-            if ((choice ? i : options[i]) == deviation->value)
-                index = i;
-        engine->last_planned = engine->decisions + 1;
-        break;
-    }
-    case SIM_RANDOM:
-        index = keel_rand_below(&engine->rand, count);
-        break;
-    case SIM_PCT:
-        if (choice) {
-            index = keel_rand_below(&engine->rand, count);
-        } else {
-            change_priorities(engine, options[most_urgent(engine, options, count)]);
-            index = most_urgent(engine, options, count);
-            /* or whoever waits for others by yielding or sleeping would keep them from running */
-            if (options[index] == SIM_CLOCK)
-                demote(engine, SIM_CLOCK);
-        }
-        break;
-    case SIM_ROBIN:
-        if (keel_rand_double(&engine->rand) < engine->preemption)
-            index = keel_rand_below(&engine->rand, count);
-        break;
-    }
-    engine->decisions++;
-    engine->hash = mix(engine->hash, choice ? index : options[index]);
-
-    sim_deviation deviation = { .task = task, .op = op, .choice = choice };
-    for (size_t i = 1; engine->keep_alternatives && i < count; i++) {
-        deviation.value = choice ? (uint32_t)i : options[i];
-        if (!grow(engine, (void **)&engine->alternatives, &engine->alternative_room,
-                  engine->alternative_count, sizeof *engine->alternatives))
-            break;
-        engine->alternatives[engine->alternative_count++] =
-            (struct sim_alternative){ .deviation = deviation, .decision = engine->decisions };
-    }
-    if (index != 0) {
-        deviation.value = choice ? (uint32_t)index : options[index];
-        if (!keel__sim_schedule_add(&engine->taken, deviation))
-            engine->out_of_memory = true;
-    }
-    return index;
-}
-
-uint64_t keel__sim_choose(sim_engine *engine, uint64_t count)
-{
-    sim_task *task = keel__sim_task_get(engine, running_task(engine));
-
-    if (task == NULL || count < 2)
-        return 0;
-    /* numbers that are too many to list are drawn from the run's own sequence */
-    if (count > 64)
-        return keel_rand_below(&engine->user_rand, count);
-    return decide(engine, running_task(engine), ++task->ops, NULL, (size_t)count);
-}
+/* ---- Operations ---- */
 
 /* Puts the tasks that can run, and the clock if a timer could fire, behind `used` options. */
 static size_t add_ready(sim_engine *engine, uint32_t *options, size_t used, size_t room)
@@ -340,7 +146,7 @@ static void go_on_with(sim_engine *engine, uint32_t option)
 }
 
 /* The hook: an operation of a task is about to be made. */
-static void point(unsigned op, const void *object, const void *place)
+void keel__sim_point(unsigned op, const void *object, const void *place)
 {
     sim_engine *engine = keel__sim_current();
     keel__task *self = engine != NULL ? engine->worker->current : NULL;
@@ -359,7 +165,7 @@ static void point(unsigned op, const void *object, const void *place)
         keel__sim_fail(engine, KEEL_SIM_LIVELOCK, NULL, "no end after %llu operations",
                        (unsigned long long)engine->steps - 1);
     if (op == KEEL__OP_YIELD)
-        demote(engine, self->sim_id);
+        keel__sim_demote(engine, self->sim_id);
     if (engine->opts.points == KEEL_SIM_PARKS)
         return;
 
@@ -367,7 +173,7 @@ static void point(unsigned op, const void *object, const void *place)
     size_t count = add_ready(engine, options, 1, OPTIONS);
     if (count == 1)
         return;
-    uint32_t option = options[decide(engine, self->sim_id, task->ops, options, count)];
+    uint32_t option = options[keel__sim_decide(engine, self->sim_id, task->ops, options, count)];
     if (option == self->sim_id)
         return;
     go_on_with(engine, option);
@@ -385,8 +191,8 @@ static void spawned(void *task_)
     sim_engine *engine = keel__sim_current();
     keel__task *task = task_;
 
-    if (engine == NULL || !grow(engine, (void **)&engine->tasks, &engine->task_room,
-                                engine->task_count, sizeof *engine->tasks))
+    if (engine == NULL || !keel__sim_grow(engine, (void **)&engine->tasks, &engine->task_room,
+                                          engine->task_count, sizeof *engine->tasks))
         return;
     engine->tasks[engine->task_count++] =
         (sim_task){ .task = task,
@@ -428,7 +234,7 @@ static void released(const void *object)
     sim_engine *engine = keel__sim_current();
 
     if (engine != NULL && engine->races)
-        keel__sim_races_released(engine, running_task(engine), object);
+        keel__sim_races_released(engine, keel__sim_running(engine), object);
 }
 
 static void acquired(const void *object)
@@ -436,7 +242,7 @@ static void acquired(const void *object)
     sim_engine *engine = keel__sim_current();
 
     if (engine != NULL && engine->races)
-        keel__sim_races_acquired(engine, running_task(engine), object);
+        keel__sim_races_acquired(engine, keel__sim_running(engine), object);
 }
 
 static bool faults(void)
@@ -496,7 +302,7 @@ static bool active(void)
     return keel__sim_current() != NULL;
 }
 
-static const keel__sim_hook hook = { .point = point,
+static const keel__sim_hook hook = { .point = keel__sim_point,
                                      .choose = choose,
                                      .random = random_bits,
                                      .now = virtual_now,
@@ -578,7 +384,7 @@ static keel__task *pick(sim_engine *engine)
         return NULL;
     size_t index = 0;
     if (count > 1 && last != NULL)
-        index = decide(engine, engine->last, ++last->ops, options, count);
+        index = keel__sim_decide(engine, engine->last, ++last->ops, options, count);
     go_on_with(engine, options[index]);
     keel__task *next = engine->next;
     engine->next = NULL;
@@ -718,7 +524,7 @@ static void begin(sim_engine *engine)
     engine->failure.kind = KEEL_SIM_PASS;
     engine->failure.involved = 0;
     engine->alternative_count = engine->event_count = engine->note_length = 0;
-    index_plan(engine);
+    keel__sim_index_plan(engine);
     keel__store_relaxed(&engine->clock.now_ns, 0);
     keel__timers_init(&engine->worker->timers);
     if (engine->opts.reset != NULL)
@@ -837,97 +643,4 @@ void keel__sim_engine_deinit(sim_engine *engine)
     free(engine->alternatives);
     free(engine->events);
     free(engine->notes);
-}
-
-/* ---- For scenarios ---- */
-
-bool keel_sim_active(void)
-{
-    return keel__sim() != NULL && keel__sim_current() != NULL;
-}
-
-void keel_sim_check_failed(const char *condition, const char *where)
-{
-    sim_engine *engine = keel__sim_current();
-
-    if (engine == NULL) {
-        fprintf(stderr, "keel: check failed: %s (%s)\n", condition, where);
-        abort();
-    }
-    keel__sim_fail(engine, KEEL_SIM_CHECK, NULL, "check failed: %s (%s)", condition, where);
-}
-
-void keel_sim_access(const volatile void *address, bool write, const char *name, const char *where)
-{
-    sim_engine *engine = keel__sim_current();
-
-    if (engine == NULL || engine->worker->current == NULL)
-        return;
-    engine->saw_access = true;
-    if (engine->opts.points == KEEL_SIM_ACCESSES)
-        point(write ? KEEL__OP_WRITE : KEEL__OP_READ, (const void *)address, NULL);
-    else
-        keel__sim_trace(engine, write ? KEEL__OP_WRITE : KEEL__OP_READ, (const void *)address, NULL,
-                        NULL);
-    if (engine->keep_events && engine->event_count > 0) {
-        engine->events[engine->event_count - 1].text = where;
-        engine->events[engine->event_count - 1].place = name;
-    }
-    if (engine->races)
-        keel__sim_races_access(engine, running_task(engine), (const void *)address, write, name,
-                               where);
-}
-
-bool keel_sim_buggify(const char *site)
-{
-    sim_engine *engine = keel__sim() != NULL ? keel__sim_current() : NULL;
-
-    (void)site;
-    return engine != NULL && engine->opts.faults && keel__sim_choose(engine, 2) == 1;
-}
-
-void keel_sim_settle(void)
-{
-    sim_engine *engine = keel__sim_current();
-
-    if (engine == NULL || engine->worker->current == NULL)
-        return;
-    if (engine->settling != NULL)
-        keel__sim_fail(engine, KEEL_SIM_MISUSE, NULL,
-                       "keel_sim_settle: another task is in it already");
-    point(KEEL__OP_SETTLE, NULL, __builtin_return_address(0));
-    engine->settling = engine->worker->current;
-    keel__task_park();
-}
-
-uint64_t keel_sim_rand(uint64_t below)
-{
-    sim_engine *engine = keel__sim_current();
-
-    return engine != NULL ? keel__sim_choose(engine, below) : 0;
-}
-
-/* Texts of notes are kept as offsets, because their buffer grows. */
-void keel_sim_note(const char *format, ...)
-{
-    sim_engine *engine = keel__sim_current();
-    char text[256];
-    va_list args;
-
-    if (engine == NULL || engine->worker->current == NULL)
-        return;
-    va_start(args, format);
-    int length = vsnprintf(text, sizeof text, format, args);
-    va_end(args);
-    keel__sim_trace(engine, KEEL__OP_NOTE, NULL, NULL, NULL);
-    if (!engine->keep_events || length < 0)
-        return;
-    size_t size = strlen(text) + 1;
-    while (engine->note_length + size > engine->note_room)
-        if (!grow(engine, (void **)&engine->notes, &engine->note_room, engine->note_room, 1))
-            return;
-    memcpy(engine->notes + engine->note_length, text, size);
-    engine->events[engine->event_count - 1].object =
-        (const void *)(uintptr_t)(engine->note_length + 1);
-    engine->note_length += size;
 }

@@ -23,6 +23,9 @@ KEEL_BEGIN_DECLS
  * `item` must point to an item of the channel's size: a KEEL_SEND or KEEL_RECV case checks that, the
  * functions here cannot. A channel that is NULL is misuse, and aborts; so is an `item` that is.
  *
+ * To drain a channel that a group of tasks fills, give the receiver a group of its own, wait for the
+ * producers' group, close the channel, then wait for the receiver's.
+ *
  * Threads: any, all functions, at once; only keel_chan_free needs the others finished.
  * Source:  Go's chan, except that a closed channel is an error and not a panic.
  */

@@ -98,7 +98,9 @@ typedef struct keel_after keel_after;
 typedef void (*keel_after_fn)(void *arg);
 
 /**
- * Has `fn(arg)` run once `ctx` has ended, at once if it has.
+ * Has `fn(arg)` run once `ctx` has ended, at once if it has. It runs for sure once the context has ended,
+ * and keel_after_free waits for it; freed before the context ends, it never runs. fn may use `ctx`: free
+ * the after-function first, then the context.
  *
  * Runs on: a task of its own on the context's runtime, or, if the context has none, the thread that
  *          ended it or found its deadline passed.

@@ -251,7 +251,8 @@ keel_err *keel_err_retain(const keel_err *err);
 /** Gives up one reference; the last frees the chain. Never recurses, however long the chain. */
 void keel_err_free(keel_err *err);
 
-/** Returns the error of `call` at once, where nothing needs cleaning up. */
+/** Returns the error of `call` at once, where nothing needs cleaning up; with words of the caller's:
+ * `KEEL_TRY(keel_err_wrap(load(&user), "load user %d", id));`. */
 #define KEEL_TRY(call)                                                                             \
     do {                                                                                           \
         keel_err *keel__try = (call);                                                              \

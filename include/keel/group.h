@@ -74,7 +74,10 @@ void keel_group_cancel(keel_group *group);
 void keel_group_fail(keel_group *group, keel_err *err);
 
 /**
- * Starts `fn(ctx, arg)` as a task. Waits, if the group is at its limit, until a task of it ends.
+ * Starts `fn(ctx, arg)` as a task. Waits, if the group is at its limit, until a task of it ends, or the
+ * group's context does: then the task starts all the same. If all tasks of a full group wait here
+ * for places in it, only the end of the context helps them: tasks that find more work use
+ * keel_group_try_go and do themselves what it refuses.
  * fn runs even if the context has ended, so that it can release what `arg` holds. If the task
  * cannot be made, fn does not run, and the group fails with KEEL_ERR_NOMEM or KEEL_ERR_LIMIT: keep what
  * `arg` points to in the frame that calls keel_group_wait, and nothing is lost.
@@ -86,7 +89,8 @@ void keel_group_go_at(keel_group *group, keel_task_fn fn, void *arg, const char 
                       const char *where);
 
 /**
- * Starts it only if that needs no waiting. Says whether it did. False at the limit, and also, with the
+ * Starts it only if that needs no waiting. Says whether it did; if not, `arg` is still the caller's. False
+ * at the limit, and also, with the
  * group failing, if the task cannot be made. Source: errgroup's TryGo.
  */
 #define keel_group_try_go(group, fn, arg) keel_group_try_go_at((group), (fn), (arg), #fn, KEEL_HERE)

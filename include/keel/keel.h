@@ -16,6 +16,7 @@
 #include <keel/runtime.h>
 #include <keel/select.h>
 #include <keel/sim.h>
+#include <keel/sim_net.h>
 #include <keel/sync.h>
 #include <keel/task.h>
 

@@ -22,6 +22,9 @@ KEEL_BEGIN_DECLS
  * select takes, whether a timer fires before a task that could run does. A wait for an hour takes no time.
  * A scenario with up to about a thousand operations can be explored well.
  *
+ * With keel::sim_guard linked too, direct uses of the outside world are reported by name: the C library's
+ * clocks, random numbers, threads, sockets, sleeps and fork (KEEL_SIM_OUTSIDE).
+ *
  * Threads: the calling thread, which must be a plain one; one exploration at a time in a process.
  */
 
@@ -88,9 +91,9 @@ typedef struct keel_sim_report {
     int64_t real_ns;     /**< And how long they took. */
     uint64_t steps;      /**< Operations in the run that is reported. */
     size_t deviations;   /**< Choices by which it differs from the plain run. */
-    bool exhausted;      /**< Every schedule within the bound was run (AUTO: with one deviation). */
-    const char *text;    /**< For people: what failed, and who did what. */
-    const char *replay;  /**< For keel_sim_replay, and KEEL_SIM_REPLAY in the environment. */
+    bool exhausted;   /**< It passed every schedule within the bound (AUTO: with one deviation). */
+    const char *text; /**< For people: what failed, and who did what. */
+    const char *replay; /**< For keel_sim_replay, and KEEL_SIM_REPLAY in the environment. */
 } keel_sim_report;
 
 void keel_sim_report_free(keel_sim_report *report);
@@ -120,7 +123,7 @@ KEEL_NODISCARD keel_sim_report *keel_sim_explore(const char *name, keel_task_fn 
 KEEL_NODISCARD keel_sim_report *keel_sim_replay(const char *replay, keel_task_fn fn, void *arg,
                                                 const keel_sim_opts *opts);
 
-/* ---- In a scenario; outside of a simulation these do nothing ---- */
+/* ---- In a scenario; outside of a simulation these do nothing, but for KEEL_CHECK ---- */
 
 /** Ends the run as failed if `condition` is false; outside of a simulation, aborts with a message. */
 #define KEEL_CHECK(condition) ((condition) ? (void)0 : keel_sim_check_failed(#condition, KEEL_HERE))
@@ -148,6 +151,13 @@ uint64_t keel_sim_rand(uint64_t below);
 
 /** A line for the report, in the column of the calling task. */
 void keel_sim_note(const char *format, ...) KEEL_PRINTF(1, 2);
+
+/**
+ * Ends the run as failed, with KEEL_SIM_OUTSIDE: for a function that asks the real world, of the name
+ * `function`. `instead` says what a scenario should use; NULL: there is nothing. Does nothing where the
+ * caller is not a simulated task.
+ */
+void keel_sim_outside(const char *function, const char *instead);
 
 /** Whether the caller is being simulated. */
 bool keel_sim_active(void);

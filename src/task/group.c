@@ -228,8 +228,13 @@ void keel_group_go_at(keel_group *group, keel_task_fn fn, void *arg, const char 
     else
         group->running++;
     keel__spin_unlock(&group->lock);
-    if (full)
-        keel__wait_end(&wait, NULL, KEEL__NO_TIMEOUT);
+    if (full && keel__wait_end(&wait, group->ctx, KEEL__NO_TIMEOUT) == KEEL__FIRED_CTX) {
+        /* the group is to end: what waits for places in its own tasks would keep it from that */
+        keel__spin_lock(&group->lock);
+        keel__waitq_remove(&group->places, &waiter);
+        group->running++;
+        keel__spin_unlock(&group->lock);
+    }
     start(group, fn, arg, name, where);
 }
 

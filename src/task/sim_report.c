@@ -214,6 +214,8 @@ static size_t choose_columns(const sim_engine *engine, uint32_t columns[COLUMNS]
         if (!deviation->choice && deviation->value > 0 && deviation->value <= 64)
             wanted |= (uint64_t)1 << (deviation->value - 1);
     }
+    if ((wanted & (wanted - 1)) == 0)
+        wanted = UINT64_MAX; /* one task alone tells nothing of the others' part in it */
     for (uint32_t id = 1; id <= engine->task_count && id <= 64 && count < COLUMNS; id++)
         if (wanted & ((uint64_t)1 << (id - 1)))
             columns[count++] = id;
@@ -343,7 +345,8 @@ keel_sim_report *keel__sim_report_make(sim_engine *engine, uint64_t seed, uint64
     add_replay(&replay, engine);
     if (!failed) {
         add(&out, "%s: passed (%llu runs, %lld ms%s)\n", engine->name, (unsigned long long)runs,
-            (long long)(real_ns / 1000000), exhausted ? ", exhausted" : "");
+            (long long)(real_ns / 1000000),
+            exhausted ? ", every schedule within the bound among them" : "");
     } else {
         char failure[SIM_TEXT_BYTES];
 
@@ -355,7 +358,8 @@ keel_sim_report *keel__sim_report_make(sim_engine *engine, uint64_t seed, uint64
         if (engine->event_count > 0)
             add_rows(&out, engine);
         if (replay.chars != NULL)
-            add(&out, "replay: KEEL_SIM_REPLAY='%s'", replay.chars);
+            add(&out, "replay: KEEL_SIM_REPLAY='%s'%s", replay.chars,
+                engine->taken.count == 0 ? " (the plain run)" : "");
         if (seed != 0)
             add(&out, " (or KEEL_SIM_SEED=%llu)", (unsigned long long)seed);
         add(&out, "\n");
@@ -374,7 +378,7 @@ keel_sim_report *keel__sim_report_make(sim_engine *engine, uint64_t seed, uint64
                                  .real_ns = real_ns,
                                  .steps = engine->steps,
                                  .deviations = engine->taken.count,
-                                 .exhausted = exhausted,
+                                 .exhausted = exhausted && !failed,
                                  .text = out.chars,
                                  .replay = replay.chars };
     return report;

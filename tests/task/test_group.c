@@ -690,6 +690,53 @@ static void a_stack_size_out_of_range_is_refused(void **state)
     assert_ok(keel_runtime_stop(NULL, rt));
 }
 
+/* ---- Places that only the end of the context gives ---- */
+
+typedef struct nest {
+    keel_group *group;
+    int started; /* one worker: no other task runs meanwhile */
+} nest;
+
+static keel_err *count_start(keel_ctx *ctx, void *arg)
+{
+    (void)ctx;
+    ((nest *)arg)->started++;
+    return NULL;
+}
+
+static keel_err *start_one_more(keel_ctx *ctx, void *arg)
+{
+    (void)ctx;
+    keel_group_go(((nest *)arg)->group, count_start, arg);
+    return NULL;
+}
+
+static keel_err *fill_from_inside(keel_ctx *parent, void *arg)
+{
+    nest *n = arg;
+    keel_ctx *ctx = keel_ctx_with_timeout(parent, KEEL_S(1));
+
+    n->group = keel_group_new(ctx, &(keel_group_opts){ .limit = 2 });
+    keel_group_go(n->group, start_one_more, n);
+    keel_group_go(n->group, start_one_more, n);
+    keel_err *err = keel_group_wait(n->group);
+    keel_ctx_free(ctx);
+    return err;
+}
+
+static void the_end_of_the_context_ends_the_wait_for_a_place(void **state)
+{
+    (void)state;
+    nest n = { 0 };
+    keel_clock *clock;
+
+    assert_ok(keel_clock_manual_new(&clock, &(keel_clock_manual_opts){ .auto_advance = true }));
+    assert_ok(support_run_on(clock, 1, fill_from_inside, &n));
+    assert_int_equal(n.started, 2);
+    assert_int_equal(keel_clock_now(clock), KEEL_S(1));
+    keel_clock_free(clock);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -714,6 +761,7 @@ int main(void)
         support_test(a_deadline_holds_for_a_group_on_another_runtime),
         support_test(without_a_runtime_wait_says_so),
         support_test(a_stack_size_out_of_range_is_refused),
+        support_test(the_end_of_the_context_ends_the_wait_for_a_place),
     };
 
     support_mem_install();

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT */
+#include <keel/sim.h>
+
+#include "base/process.h"
+#include "task/sim.h"
+
+/* The engine itself, between tasks and between runs, may ask what it likes. */
+void keel_sim_outside(const char *function, const char *instead)
+{
+    sim_engine *engine = keel__sim() != NULL ? keel__sim_current() : NULL;
+
+    keel__need(function != NULL, "keel_sim_outside", "function");
+    if (engine == NULL || engine->worker->current == NULL)
+        return;
+    keel__sim_fail(engine, KEEL_SIM_OUTSIDE, NULL, "%s: a simulated task asked the real world%s%s",
+                   function, instead != NULL ? "; use " : "", instead != NULL ? instead : "");
+}

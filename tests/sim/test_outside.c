@@ -15,6 +15,8 @@
 
 #include <keel/sim.h>
 
+#include "task/worker.h"
+
 /* With keel::sim_guard, whoever asks the real world in a simulated task is named; elsewhere each of
  * these functions does what it always did. */
 
@@ -312,6 +314,33 @@ static void between_the_runs_of_a_simulation_all_work(void **state)
     assert_true(resets >= 3);
 }
 
+static size_t answered; /* on the engine's own stack */
+
+static void ask_on_fire(keel__timer *timer)
+{
+    (void)timer;
+    for (size_t i = 0; i < USES; i++)
+        answered += uses[i].works();
+}
+
+static keel_err *let_the_engine_ask(keel_ctx *ctx, void *arg)
+{
+    keel__timer timer = { .when_ns = KEEL_MS(1), .fire = ask_on_fire };
+
+    (void)arg;
+    keel__worker_arm(keel__worker_self()->rt, &timer);
+    return keel_sleep(ctx, KEEL_MS(2));
+}
+
+/* What a timer of the library's does, or an allocator that is called between tasks. */
+static void between_the_tasks_of_a_run_all_work(void **state)
+{
+    (void)state;
+    answered = 0;
+    assert_sim_ok(keel_sim_run("engine asks", let_the_engine_ask, NULL, NULL));
+    assert_true(answered >= USES && answered % USES == 0); /* in each of the runs made to compare */
+}
+
 static keel_err *ask_all_in_a_task(keel_ctx *ctx, void *arg)
 {
     (void)ctx;
@@ -355,6 +384,7 @@ int main(void)
         support_test(a_scenario_that_uses_keel_only_passes),
         support_test(outside_of_a_simulation_all_work),
         support_test(between_the_runs_of_a_simulation_all_work),
+        support_test(between_the_tasks_of_a_run_all_work),
         support_test(in_tasks_that_are_not_simulated_all_work),
         support_test(after_a_run_that_failed_all_work),
     };

@@ -26,7 +26,8 @@ sim_engine *keel__sim_current(void)
 {
     sim_engine *engine = current;
 
-    return engine != NULL && engine->running && pthread_equal(current_thread, pthread_self())
+    /* the thread first: to others the engine may be gone */
+    return engine != NULL && pthread_equal(current_thread, pthread_self()) && engine->running
                ? engine
                : NULL;
 }

@@ -442,3 +442,17 @@ void keel_err_free(keel_err *err)
         keel_mem_free(err);
     }
 }
+
+/* An error with a text points into itself, which nothing else in memory does at that place. */
+const keel_err *keel__err_at(const void *ptr, size_t size)
+{
+    const keel_err *err = ptr;
+    static const size_t offsets[] = { [KEEL__ERR_TEXT] = offsetof(keel__err_text, text),
+                                      [KEEL__ERR_WRAP] = offsetof(keel__err_wrap, text),
+                                      [KEEL__ERR_ERRNO] = offsetof(keel__err_errno, text) };
+
+    if (size <= sizeof *err || keel__err_kind(err) >= sizeof offsets / sizeof *offsets)
+        return NULL;
+    size_t offset = offsets[keel__err_kind(err)];
+    return offset != 0 && err->keel__text == (const char *)err + offset ? err : NULL;
+}

@@ -74,4 +74,8 @@ void keel__err_ellipsis(char *buf, size_t size);
 /* The system's words for a positive errno, in `buf` or static, and the sentinel it stands for. */
 const char *keel__errno_describe(int code, char *buf, size_t size, keel_err **sentinel);
 
+/* The error that a block of memory holds, or NULL: to name what was left behind. Only for errors with a
+ * text of their own. */
+const keel_err *keel__err_at(const void *ptr, size_t size);
+
 #endif /* KEEL_SRC_BASE_ERR_H */

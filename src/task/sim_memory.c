@@ -1,13 +1,21 @@
 /* SPDX-License-Identifier: MIT */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#ifdef __GLIBC__
+#include <execinfo.h>
+#endif
 
 #include <keel/mem.h>
 
+#include "base/err.h"
 #include "task/sim.h"
+#include "task/sim_places.h"
 
 /* What a run has allocated and not freed: a table of pointers, open addressing, linear probing, with
  * backward shifts instead of tombstones. */
+
+enum { CALLERS = 8 };
 
 typedef struct block {
     void *ptr; /* NULL: free */
@@ -15,6 +23,7 @@ typedef struct block {
     uint32_t task;
     unsigned op;
     const void *place;
+    void *callers[CALLERS]; /* who asked for it, if events are kept */
 } block;
 
 struct sim_memory {
@@ -89,11 +98,16 @@ void keel__sim_memory_allocated(sim_engine *engine, void *ptr, size_t size)
         engine->out_of_memory = true;
         return;
     }
-    insert(memory, (block){ .ptr = ptr,
-                            .size = size,
-                            .task = id,
-                            .op = task != NULL ? task->op : KEEL__OP_NONE,
-                            .place = task != NULL ? task->place : NULL });
+    block added = { .ptr = ptr,
+                    .size = size,
+                    .task = id,
+                    .op = task != NULL ? task->op : KEEL__OP_NONE,
+                    .place = task != NULL ? task->place : NULL };
+#ifdef __GLIBC__
+    if (engine->keep_events)
+        backtrace(added.callers, CALLERS);
+#endif
+    insert(memory, added);
 }
 
 void keel__sim_memory_freed(sim_engine *engine, void *ptr)
@@ -120,6 +134,34 @@ void keel__sim_memory_freed(sim_engine *engine, void *ptr)
     memory->blocks[i].ptr = NULL;
 }
 
+/* ": the error "lost", made at a.c:7", or ": at a.c:7", as far as it can be told. */
+static const char *describe_origin(const block *left, char *buf, size_t size)
+{
+    const keel_err *err = keel__err_at(left->ptr, left->size);
+    sim_places places;
+
+    buf[0] = '\0';
+    if (err != NULL) {
+        snprintf(buf, size, ": the error \"%.200s\", made at %s", err->keel__text,
+                 err->keel__where);
+        return buf;
+    }
+    keel__sim_places_init(&places);
+    for (size_t i = 0; i < CALLERS; i++)
+        keel__sim_places_add(&places, left->callers[i]);
+    keel__sim_places_resolve(&places);
+    for (size_t i = 0; i < places.count && buf[0] == '\0'; i++) {
+        const char *place = keel__sim_places_get(&places, left->callers[i]);
+
+        /* the first that is not the library itself */
+        if (strstr(place, "src/base/") == NULL && strstr(place, "src/task/") == NULL &&
+            strchr(place, ':') != NULL)
+            snprintf(buf, size, ": at %s", place);
+    }
+    keel__sim_places_free(&places);
+    return buf;
+}
+
 void keel__sim_memory_end(sim_engine *engine, bool leak)
 {
     struct sim_memory *memory = engine->memory;
@@ -128,7 +170,7 @@ void keel__sim_memory_end(sim_engine *engine, bool leak)
         return;
     if (leak) {
         const block *first = NULL;
-        char name[128];
+        char name[128], origin[512];
 
         for (size_t i = 0; i < memory->room; i++)
             if (memory->blocks[i].ptr != NULL &&
@@ -138,11 +180,12 @@ void keel__sim_memory_end(sim_engine *engine, bool leak)
             engine->failure.involved |= (uint64_t)1 << (first->task - 1);
         keel__sim_fail(
             engine, KEEL_SIM_MEMORY_LEAK, first->place,
-            "%zu allocations (%zu bytes) were not freed; one of %zu bytes was made by %s during or "
-            "after its: %s",
-            memory->count, memory->bytes, first->size,
+            "%zu allocation%s (%zu bytes) %s not freed; one of %zu bytes was made by %s during or "
+            "after its %s%s",
+            memory->count, memory->count == 1 ? "" : "s", memory->bytes,
+            memory->count == 1 ? "was" : "were", first->size,
             keel__sim_task_describe(engine, first->task, name, sizeof name),
-            keel__sim_op_name(first->op));
+            keel__sim_op_name(first->op), describe_origin(first, origin, sizeof origin));
     }
     engine->running = false; /* the frees are not the run's */
     for (size_t i = 0; i < memory->room; i++) {

@@ -165,20 +165,6 @@ enum { NAMED = 8 }; /* allocations that are left, named one by one */
 
 static size_t live_before, made_before;
 
-/* An error with a text points into itself, which nothing else in memory does at that place. */
-static const keel_err *as_error(const header *head)
-{
-    const keel_err *err = (const keel_err *)(head + 1);
-    static const size_t offsets[] = { [KEEL__ERR_TEXT] = offsetof(keel__err_text, text),
-                                      [KEEL__ERR_WRAP] = offsetof(keel__err_wrap, text),
-                                      [KEEL__ERR_ERRNO] = offsetof(keel__err_errno, text) };
-
-    if (head->size <= sizeof *err || keel__err_kind(err) >= sizeof offsets / sizeof *offsets)
-        return NULL;
-    size_t offset = offsets[keel__err_kind(err)];
-    return offset != 0 && err->keel__text == (const char *)err + offset ? err : NULL;
-}
-
 /* With the lock held: blocks that the test made, the newest first. */
 static void name_leaks(void)
 {
@@ -186,7 +172,7 @@ static void name_leaks(void)
 
     for (const header *head = newest; head != NULL && head->number > made_before && named < NAMED;
          head = head->older, named++) {
-        const keel_err *err = as_error(head);
+        const keel_err *err = keel__err_at(head + 1, head->size);
 
         if (err != NULL)
             print_error("  an error \"%.200s\", made at %s\n", err->keel__text, err->keel__where);

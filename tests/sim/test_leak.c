@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+#include "support.h"
+
+#include <keel/sim.h>
+
+/* What a run leaves behind is named by where it comes from. */
+
+static keel_err *leave_an_error(keel_ctx *ctx, void *arg)
+{
+    (void)ctx;
+    *(keel_err **)arg = keel_err_new("lost %d", 3);
+    keel_yield();
+    return NULL;
+}
+
+static keel_err *leave_memory(keel_ctx *ctx, void *arg)
+{
+    (void)ctx;
+    keel_yield();
+    *(void **)arg = keel_mem_alloc(100);
+    return NULL;
+}
+
+static void an_error_that_is_left_is_named_by_its_text_and_place(void **state)
+{
+    (void)state;
+    keel_err *left;
+    keel_sim_report *report = keel_sim_explore("leave_an_error", leave_an_error, &left, NULL);
+
+    assert_int_equal(report->kind, KEEL_SIM_MEMORY_LEAK);
+    assert_non_null(strstr(report->text, "1 allocation ("));
+    assert_non_null(strstr(report->text, "the error \"lost 3\", made at tests/sim/test_leak.c:11"));
+    keel_sim_report_free(report);
+}
+
+static void memory_that_is_left_is_named_by_its_task_and_place(void **state)
+{
+    (void)state;
+    void *left;
+    keel_sim_report *report = keel_sim_explore("leave_memory", leave_memory, &left, NULL);
+
+    assert_int_equal(report->kind, KEEL_SIM_MEMORY_LEAK);
+    assert_non_null(strstr(report->text, "one of 100 bytes was made by T1 'main'"));
+    if (system("command -v addr2line >/dev/null") == 0)
+        assert_non_null(strstr(report->text, "test_leak.c:20"));
+    keel_sim_report_free(report);
+}
+
+int main(void)
+{
+    support_mem_install();
+    const struct CMUnitTest tests[] = {
+        support_test(an_error_that_is_left_is_named_by_its_text_and_place),
+        support_test(memory_that_is_left_is_named_by_its_task_and_place),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -61,10 +61,14 @@ install_packages() {
         apt-get install -y -qq --no-install-recommends "$@" >/dev/null
 }
 
-# Configures and builds a preset; further arguments go to the configuration.
+# Configures and builds a preset; further arguments go to the configuration. A warning that only a newer
+# compiler knows is an error in CI alone.
 build() {
     build_preset=$1
     shift
+    if [ "${CI:-}" != true ]; then
+        set -- -DKEEL_WERROR=OFF "$@"
+    fi
     cmake --preset "$build_preset" "$@" >"$(log_file "$build_preset" configure)" 2>&1 || {
         cat "$(log_file "$build_preset" configure)"
         return 1

@@ -19,5 +19,6 @@
 #include <keel/sim_net.h>
 #include <keel/sync.h>
 #include <keel/task.h>
+#include <keel/template.h>
 
 #endif /* KEEL_KEEL_H */

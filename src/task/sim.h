@@ -103,10 +103,10 @@ typedef struct sim_engine {
 
     /* the run */
     uint64_t run_number;
-    bool running;
     bool lasting;        /* what is allocated now does not belong to the run */
     keel_rand rand;      /* of the schedule */
     keel_rand user_rand; /* of keel's own random choices */
+    bool user_seeded;
     uint64_t pct_changes[8];
     uint64_t steps, hash;
     sim_task *tasks; /* task i is tasks[i - 1] */
@@ -142,6 +142,12 @@ typedef struct sim_engine {
 
 /* The engine whose run the calling thread is in, or NULL. */
 sim_engine *keel__sim_current(void);
+void keel__sim_set_running(sim_engine *engine, bool running);
+
+static inline int64_t keel__sim_now(const sim_engine *engine)
+{
+    return (int64_t)keel__load_relaxed(&engine->clock.now_ns);
+}
 
 bool keel__sim_engine_init(sim_engine *engine, const char *name, keel_task_fn fn, void *arg,
                            const keel_sim_opts *opts);
@@ -185,6 +191,9 @@ size_t keel__sim_decide(sim_engine *engine, uint32_t task, uint32_t op, const ui
 
 /* PCT: falls behind all others. */
 void keel__sim_demote(sim_engine *engine, uint32_t id);
+
+/* The run's own sequence, for numbers that are no decisions. */
+keel_rand *keel__sim_user_rand(sim_engine *engine);
 
 /* A number below `count`, as the schedule decides. */
 uint64_t keel__sim_choose(sim_engine *engine, uint64_t count);

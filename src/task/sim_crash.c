@@ -90,7 +90,11 @@ static void set_watchdog(bool on)
     if (on)
         sigaction(SIGVTALRM, &action, &watchdog.previous);
     setitimer(ITIMER_VIRTUAL, &tick, NULL);
-    if (!on)
+    /* A last tick may still be on its way, and would end a program that does nothing about it: so the
+     * handler, which then does nothing, stays where there was none. */
+    bool none =
+        (watchdog.previous.sa_flags & SA_SIGINFO) == 0 && watchdog.previous.sa_handler == SIG_DFL;
+    if (!on && !none)
         sigaction(SIGVTALRM, &watchdog.previous, NULL);
 }
 

@@ -185,6 +185,15 @@ size_t keel__sim_decide(sim_engine *engine, uint32_t task, uint32_t op, const ui
     return index;
 }
 
+/* Most runs ask for no such number, and it takes a while to seed. */
+keel_rand *keel__sim_user_rand(sim_engine *engine)
+{
+    if (!engine->user_seeded)
+        keel_rand_seed(&engine->user_rand, engine->seed ^ 0x5851F42D4C957F2Du);
+    engine->user_seeded = true;
+    return &engine->user_rand;
+}
+
 uint64_t keel__sim_choose(sim_engine *engine, uint64_t count)
 {
     sim_task *task = keel__sim_task_get(engine, keel__sim_running(engine));
@@ -193,6 +202,6 @@ uint64_t keel__sim_choose(sim_engine *engine, uint64_t count)
         return 0;
     /* numbers that are too many to list are drawn from the run's own sequence */
     if (count > 64)
-        return keel_rand_below(&engine->user_rand, count);
+        return keel_rand_below(keel__sim_user_rand(engine), count);
     return keel__sim_decide(engine, keel__sim_running(engine), ++task->ops, NULL, (size_t)count);
 }

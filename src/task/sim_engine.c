@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "task/sim.h"
 
-#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,17 +18,20 @@ enum { MAX_STEPS = 100000 };
 
 /* ---- Which engine ---- */
 
-static sim_engine *current;
-static pthread_t current_thread;
+static sim_engine *current; /* that of the process */
+
+/* Not NULL while a run is under way on this thread: other threads must not look at the engine, which
+ * to them may be gone. */
+static _Thread_local sim_engine *running_here;
 
 sim_engine *keel__sim_current(void)
 {
-    sim_engine *engine = current;
+    return running_here;
+}
 
-    /* the thread first: to others the engine may be gone */
-    return engine != NULL && pthread_equal(current_thread, pthread_self()) && engine->running
-               ? engine
-               : NULL;
+void keel__sim_set_running(sim_engine *engine, bool running)
+{
+    running_here = running ? engine : NULL;
 }
 
 /* The number of the task that runs, or 0 on the engine's own stack. */
@@ -75,7 +77,7 @@ bool keel__sim_grow(sim_engine *engine, void **items, size_t *room, size_t count
 static void trace(sim_engine *engine, uint32_t id, unsigned op, const void *object,
                   const void *place, const char *text)
 {
-    int64_t now_ns = keel_clock_now(&engine->clock);
+    int64_t now_ns = keel__sim_now(engine);
 
     engine->hash =
         keel__sim_mix(keel__sim_mix(engine->hash, ((uint64_t)id << 32) | op), (uint64_t)now_ns);
@@ -146,35 +148,16 @@ static void go_on_with(sim_engine *engine, uint32_t option)
         engine->next = engine->tasks[option - 1].task;
 }
 
-/* The hook: an operation of a task is about to be made. */
-void keel__sim_point(unsigned op, const void *object, const void *place)
+/* Another may go on at an operation of the running task, and then this one waits until it is decided for. */
+static void offer(sim_engine *engine, keel__task *self, uint32_t op)
 {
-    sim_engine *engine = keel__sim_current();
-    keel__task *self = engine != NULL ? engine->worker->current : NULL;
     uint32_t options[OPTIONS];
-
-    if (self == NULL)
-        return;
-    sim_task *task = &engine->tasks[self->sim_id - 1];
-    task->ops++;
-    task->op = op;
-    task->object = object;
-    task->place = place;
-    engine->steps++;
-    keel__sim_trace(engine, op, object, place, NULL);
-    if (engine->steps > (engine->opts.max_steps != 0 ? engine->opts.max_steps : MAX_STEPS))
-        keel__sim_fail(engine, KEEL_SIM_LIVELOCK, NULL, "no end after %llu operations",
-                       (unsigned long long)engine->steps - 1);
-    if (op == KEEL__OP_YIELD)
-        keel__sim_demote(engine, self->sim_id);
-    if (engine->opts.points == KEEL_SIM_PARKS)
-        return;
 
     options[0] = self->sim_id;
     size_t count = add_ready(engine, options, 1, OPTIONS);
     if (count == 1)
         return;
-    uint32_t option = options[keel__sim_decide(engine, self->sim_id, task->ops, options, count)];
+    uint32_t option = options[keel__sim_decide(engine, self->sim_id, op, options, count)];
     if (option == self->sim_id)
         return;
     go_on_with(engine, option);
@@ -185,7 +168,37 @@ void keel__sim_point(unsigned op, const void *object, const void *place)
     keel__task_park();
 }
 
+/* The hook: an operation of a task is about to be made. */
+void keel__sim_point(unsigned op, const void *object, const void *place)
+{
+    sim_engine *engine = keel__sim_current();
+    keel__task *self = engine != NULL ? engine->worker->current : NULL;
+
+    if (self == NULL)
+        return;
+    sim_task *task = &engine->tasks[self->sim_id - 1];
+    uint32_t number = ++task->ops;
+    task->op = op;
+    task->object = object;
+    task->place = place;
+    engine->steps++;
+    trace(engine, self->sim_id, op, object, place, NULL);
+    if (engine->steps > engine->opts.max_steps)
+        keel__sim_fail(engine, KEEL_SIM_LIVELOCK, NULL, "no end after %llu operations",
+                       (unsigned long long)engine->steps - 1);
+    if (op == KEEL__OP_YIELD)
+        keel__sim_demote(engine, self->sim_id);
+    if (engine->opts.points != KEEL_SIM_PARKS)
+        offer(engine, self, number);
+}
+
 /* ---- The other hooks ---- */
+
+/* For PCT alone: higher than what those get who fall behind. */
+static uint64_t draw_priority(sim_engine *engine)
+{
+    return engine->mode == SIM_PCT ? keel_rand_u64(&engine->rand) | ((uint64_t)1 << 32) : 0;
+}
 
 static void spawned(void *task_)
 {
@@ -195,11 +208,9 @@ static void spawned(void *task_)
     if (engine == NULL || !keel__sim_grow(engine, (void **)&engine->tasks, &engine->task_room,
                                           engine->task_count, sizeof *engine->tasks))
         return;
-    engine->tasks[engine->task_count++] =
-        (sim_task){ .task = task,
-                    .name = task->name,
-                    .where = task->where,
-                    .priority = keel_rand_u64(&engine->rand) | ((uint64_t)1 << 32) };
+    engine->tasks[engine->task_count++] = (sim_task){
+        .task = task, .name = task->name, .where = task->where, .priority = draw_priority(engine)
+    };
     task->sim_id = (unsigned)engine->task_count;
     if (engine->races)
         keel__sim_races_spawned(engine, task->sim_id);
@@ -217,7 +228,7 @@ static bool random_bits(uint64_t *bits)
     sim_engine *engine = keel__sim_current();
 
     if (engine != NULL)
-        *bits = keel_rand_u64(&engine->user_rand);
+        *bits = keel_rand_u64(keel__sim_user_rand(engine));
     return engine != NULL;
 }
 
@@ -226,7 +237,7 @@ static bool virtual_now(int64_t *now_ns)
     sim_engine *engine = keel__sim_current();
 
     if (engine != NULL)
-        *now_ns = keel_clock_now(&engine->clock);
+        *now_ns = keel__sim_now(engine);
     return engine != NULL;
 }
 
@@ -355,7 +366,7 @@ static void fire_next_timer(sim_engine *engine)
 {
     int64_t when_ns = keel__timers_next(&engine->worker->timers);
 
-    if (when_ns > keel_clock_now(&engine->clock))
+    if (when_ns > keel__sim_now(engine))
         keel__store_relaxed(&engine->clock.now_ns, (uint64_t)when_ns);
     if (when_ns > DAY_NS) {
         keel__sim_fail(engine, KEEL_SIM_LIVELOCK, NULL, "no end after a virtual day");
@@ -506,10 +517,10 @@ static void begin(sim_engine *engine)
     keel_runtime *rt = engine->rt;
 
     keel_rand_seed(&engine->rand, engine->seed);
-    keel_rand_seed(&engine->user_rand, engine->seed ^ 0x5851F42D4C957F2Du);
-    for (unsigned i = 0; i < sizeof engine->pct_changes / sizeof *engine->pct_changes; i++)
+    engine->user_seeded = false;
+    for (unsigned i = 0; engine->mode == SIM_PCT && i + 1 < engine->pct_depth; i++)
         engine->pct_changes[i] = keel_rand_below(&engine->rand, engine->expected_steps + 1);
-    engine->clock_priority = keel_rand_u64(&engine->rand) | ((uint64_t)1 << 32);
+    engine->clock_priority = draw_priority(engine);
     engine->lowest_priority = UINT32_MAX;
     engine->run_number++;
     engine->steps = 0;
@@ -533,7 +544,7 @@ static void begin(sim_engine *engine)
     if (engine->races)
         keel__sim_races_begin(engine);
 
-    engine->running = true;
+    keel__sim_set_running(engine, true);
     rt->root = keel__ctx_child(NULL, rt, &engine->clock);
     engine->main = (keel__task){ .rt = rt,
                                  .name = "main",
@@ -584,7 +595,7 @@ void keel__sim_engine_run(sim_engine *engine)
     engine->rt->root = NULL;
     engine->worker->groups = (keel__list){ 0 }; /* forgotten ones go with the run's memory */
     keel__sim_memory_end(engine, passed);
-    engine->running = false;
+    keel__sim_set_running(engine, false);
 }
 
 /* ---- Making and freeing ---- */
@@ -598,6 +609,8 @@ bool keel__sim_engine_init(sim_engine *engine, const char *name, keel_task_fn fn
     engine->arg = arg;
     if (opts != NULL)
         engine->opts = *opts;
+    if (engine->opts.max_steps == 0)
+        engine->opts.max_steps = MAX_STEPS;
     engine->clock.manual = true;
     engine->expected_steps = 100;
     if (keel__process_worker() != NULL)
@@ -621,7 +634,6 @@ bool keel__sim_engine_init(sim_engine *engine, const char *name, keel_task_fn fn
     engine->rt->root = NULL;
     keel__process_set_worker(engine->worker);
     keel__fiber_init_native(&engine->worker->native);
-    current_thread = pthread_self();
     current = engine;
     keel__sim_crash_guard(engine);
     keel__store(&keel__sim_word, (void *)(uintptr_t)&hook);

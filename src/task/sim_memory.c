@@ -23,14 +23,21 @@ typedef struct block {
     uint32_t task;
     unsigned op;
     const void *place;
-    void *callers[CALLERS]; /* who asked for it, if events are kept */
+    size_t origin; /* 0: not known; else one more than its place among them */
 } block;
+
+/* Who asked for a block: taken down while events are kept only, for it takes longer than the run. */
+typedef struct origin {
+    void *callers[CALLERS];
+} origin;
 
 struct sim_memory {
     block *blocks;
     size_t room; /* a power of two */
     size_t count;
     size_t bytes;
+    origin *origins;
+    size_t origin_count, origin_room;
 };
 
 enum { ROOM = 256 };
@@ -40,15 +47,14 @@ static size_t home(const struct sim_memory *memory, const void *ptr)
     return (size_t)(((uint64_t)(uintptr_t)ptr * 0x9E3779B97F4A7C15u) >> 20) & (memory->room - 1);
 }
 
-static void insert(struct sim_memory *memory, block added)
+/* Where a block that is not in the table yet is to stand. */
+static block *free_place(struct sim_memory *memory, const void *ptr)
 {
-    size_t i = home(memory, added.ptr);
+    size_t i = home(memory, ptr);
 
     while (memory->blocks[i].ptr != NULL)
         i = (i + 1) & (memory->room - 1);
-    memory->blocks[i] = added;
-    memory->count++;
-    memory->bytes += added.size;
+    return &memory->blocks[i];
 }
 
 static bool enlarge(struct sim_memory *memory)
@@ -60,9 +66,10 @@ static bool enlarge(struct sim_memory *memory)
         return false;
     for (size_t i = 0; i < memory->room; i++)
         if (memory->blocks[i].ptr != NULL)
-            insert(&larger, memory->blocks[i]);
+            *free_place(&larger, memory->blocks[i].ptr) = memory->blocks[i];
     free(memory->blocks);
-    *memory = larger;
+    memory->blocks = larger.blocks;
+    memory->room = larger.room;
     return true;
 }
 
@@ -83,7 +90,26 @@ bool keel__sim_memory_init(sim_engine *engine)
 void keel__sim_memory_deinit(sim_engine *engine)
 {
     free(engine->memory->blocks);
+    free(engine->memory->origins);
     free(engine->memory);
+}
+
+/* Takes down who asks for memory now; says where. */
+static size_t take_origin(sim_engine *engine)
+{
+#ifdef __GLIBC__
+    struct sim_memory *memory = engine->memory;
+
+    if (!keel__sim_grow(engine, (void **)&memory->origins, &memory->origin_room,
+                        memory->origin_count, sizeof *memory->origins))
+        return 0;
+    memory->origins[memory->origin_count] = (origin){ { NULL } };
+    backtrace(memory->origins[memory->origin_count].callers, CALLERS);
+    return ++memory->origin_count;
+#else
+    (void)engine;
+    return 0;
+#endif
 }
 
 void keel__sim_memory_allocated(sim_engine *engine, void *ptr, size_t size)
@@ -98,16 +124,14 @@ void keel__sim_memory_allocated(sim_engine *engine, void *ptr, size_t size)
         engine->out_of_memory = true;
         return;
     }
-    block added = { .ptr = ptr,
-                    .size = size,
-                    .task = id,
-                    .op = task != NULL ? task->op : KEEL__OP_NONE,
-                    .place = task != NULL ? task->place : NULL };
-#ifdef __GLIBC__
-    if (engine->keep_events)
-        backtrace(added.callers, CALLERS);
-#endif
-    insert(memory, added);
+    *free_place(memory, ptr) = (block){ .ptr = ptr,
+                                        .size = size,
+                                        .task = id,
+                                        .op = task != NULL ? task->op : KEEL__OP_NONE,
+                                        .place = task != NULL ? task->place : NULL,
+                                        .origin = engine->keep_events ? take_origin(engine) : 0 };
+    memory->count++;
+    memory->bytes += size;
 }
 
 void keel__sim_memory_freed(sim_engine *engine, void *ptr)
@@ -135,9 +159,11 @@ void keel__sim_memory_freed(sim_engine *engine, void *ptr)
 }
 
 /* ": the error "lost", made at a.c:7", or ": at a.c:7", as far as it can be told. */
-static const char *describe_origin(const block *left, char *buf, size_t size)
+static const char *describe_origin(const struct sim_memory *memory, const block *left, char *buf,
+                                   size_t size)
 {
     const keel_err *err = keel__err_at(left->ptr, left->size);
+    const origin *from = left->origin != 0 ? &memory->origins[left->origin - 1] : NULL;
     sim_places places;
 
     buf[0] = '\0';
@@ -146,12 +172,14 @@ static const char *describe_origin(const block *left, char *buf, size_t size)
                  err->keel__where);
         return buf;
     }
+    if (from == NULL)
+        return buf;
     keel__sim_places_init(&places);
     for (size_t i = 0; i < CALLERS; i++)
-        keel__sim_places_add(&places, left->callers[i]);
+        keel__sim_places_add(&places, from->callers[i]);
     keel__sim_places_resolve(&places);
-    for (size_t i = 0; i < places.count && buf[0] == '\0'; i++) {
-        const char *place = keel__sim_places_get(&places, left->callers[i]);
+    for (size_t i = 0; i < CALLERS && buf[0] == '\0'; i++) {
+        const char *place = keel__sim_places_get(&places, from->callers[i]);
 
         /* the first that is not the library itself */
         if (strstr(place, "src/base/") == NULL && strstr(place, "src/task/") == NULL &&
@@ -166,11 +194,13 @@ void keel__sim_memory_end(sim_engine *engine, bool leak)
 {
     struct sim_memory *memory = engine->memory;
 
-    if (memory->count == 0)
+    if (memory->count == 0) {
+        memory->origin_count = 0;
         return;
+    }
     if (leak) {
         const block *first = NULL;
-        char name[128], origin[512];
+        char name[128], where[512];
 
         for (size_t i = 0; i < memory->room; i++)
             if (memory->blocks[i].ptr != NULL &&
@@ -185,13 +215,13 @@ void keel__sim_memory_end(sim_engine *engine, bool leak)
             memory->count, memory->count == 1 ? "" : "s", memory->bytes,
             memory->count == 1 ? "was" : "were", first->size,
             keel__sim_task_describe(engine, first->task, name, sizeof name),
-            keel__sim_op_name(first->op), describe_origin(first, origin, sizeof origin));
+            keel__sim_op_name(first->op), describe_origin(memory, first, where, sizeof where));
     }
-    engine->running = false; /* the frees are not the run's */
+    keel__sim_set_running(engine, false); /* the frees are not the run's */
     for (size_t i = 0; i < memory->room; i++) {
         if (memory->blocks[i].ptr != NULL)
             keel_mem_free(memory->blocks[i].ptr);
         memory->blocks[i].ptr = NULL;
     }
-    memory->count = memory->bytes = 0;
+    memory->count = memory->bytes = memory->origin_count = 0;
 }

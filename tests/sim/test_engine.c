@@ -3,8 +3,6 @@
 
 #include <keel/sim.h>
 
-#include "task/switch.h"
-
 /* What keel/sim.h says of runs, explorations, replays and reports. */
 
 static int statics; /* of scenarios, put back by `reset` */
@@ -561,74 +559,6 @@ static void ten_thousand_explorations_in_a_row(void **state)
                KEEL_SIM_PASS);
 }
 
-static keel_err *use_null(keel_ctx *ctx, void *arg)
-{
-    (void)ctx;
-    keel_yield();
-    *(volatile int *)arg = 1;
-    return NULL;
-}
-
-static keel_err *call_abort(keel_ctx *ctx, void *arg)
-{
-    (void)ctx;
-    (void)arg;
-    abort();
-}
-
-static int overflow(volatile int depth)
-{
-    volatile char room[1000];
-
-    room[depth % 1000] = (char)depth;
-    return depth < 0 ? 0 : overflow(depth + 1) + room[depth % 1000];
-}
-
-static keel_err *use_up_stack(keel_ctx *ctx, void *arg)
-{
-    (void)ctx;
-    (void)arg;
-    return overflow(0) == 0 ? KEEL_ERR_RANGE : NULL;
-}
-
-static void a_crash_is_a_report(void **state)
-{
-    (void)state;
-    if (KEEL__ASAN || KEEL__TSAN)
-        skip(); /* they report crashes themselves */
-    for (int i = 0; i < 2; i++) {
-        expect(keel_sim_explore("null", use_null, NULL, NULL), KEEL_SIM_CRASH);
-        expect(keel_sim_explore("abort", call_abort, NULL, NULL), KEEL_SIM_CRASH);
-        keel_sim_report *report = keel_sim_explore("stack", use_up_stack, NULL, NULL);
-        assert_int_equal(report->kind, KEEL_SIM_CRASH);
-        assert_non_null(strstr(report->text, "stack is used up"));
-        keel_sim_report_free(report);
-    }
-}
-
-static volatile bool never;
-
-static keel_err *compute_for_ever(keel_ctx *ctx, void *arg)
-{
-    (void)ctx;
-    (void)arg;
-    while (!never)
-        ;
-    return NULL;
-}
-
-static void a_loop_without_operations_is_a_livelock(void **state)
-{
-    (void)state;
-    if (KEEL__ASAN || KEEL__TSAN)
-        skip(); /* as for crashes: no leaving from a signal */
-    keel_sim_report *report = keel_sim_run("loop", compute_for_ever, NULL, NULL);
-
-    assert_int_equal(report->kind, KEEL_SIM_LIVELOCK);
-    assert_non_null(strstr(report->text, "without an operation"));
-    keel_sim_report_free(report);
-}
-
 /* ---- Misuse ---- */
 
 static keel_err *simulate_in_simulation(keel_ctx *ctx, void *arg)
@@ -773,8 +703,6 @@ int main(void)
         support_test(an_error_that_is_not_freed_is_a_leak),
         support_test(a_failed_run_leaves_nothing_behind),
         support_test(ten_thousand_explorations_in_a_row),
-        support_test(a_crash_is_a_report),
-        support_test(a_loop_without_operations_is_a_livelock),
         support_test(what_cannot_be_simulated_is_refused),
         support_test(a_replay_in_another_form_is_an_error),
         support_test(a_replay_is_the_run_that_was_reported),

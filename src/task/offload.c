@@ -19,7 +19,14 @@ typedef struct job {
     bool abandoned; /* nobody waits: the thread frees it */
     keel_err *err;
     keel__waitq waiter;
+    struct job_task *task; /* which stands for a thread */
 } job;
+
+/* In a simulation a task stands for the thread, for one call. */
+typedef struct job_task {
+    keel__task task;
+    job *call; /* guarded by offload->lock; NULL: withdrawn */
+} job_task;
 
 keel_err *keel__offload_init(keel__offload *offload, unsigned max)
 {
@@ -100,7 +107,7 @@ static void *offload_thread(void *offload)
     return NULL;
 }
 
-/* ---- The callers ---- */
+/* ---- Jobs without a thread ---- */
 
 /* There is no thread, and none could be made: all jobs have failed. Under the lock; a job may be
  * gone when that is let go of. */
@@ -145,22 +152,28 @@ static bool withdraw(keel__offload *offload, job *call)
 {
     keel__spin_lock(&offload->lock);
     bool withdrawn = !call->begun;
-    if (withdrawn)
+    if (withdrawn && call->task != NULL)
+        call->task->call = NULL;
+    else if (withdrawn)
         keel__list_remove(&offload->jobs, &call->link);
     keel__spin_unlock(&offload->lock);
     return withdrawn;
 }
 
-/* In a simulation a task stands for the thread. */
-typedef struct job_task {
-    keel__task task;
-    job *call;
-} job_task;
+/* ---- In a simulation ---- */
 
 static void run_job(keel__task *task)
 {
+    keel__offload *offload = &task->rt->offload;
+
     keel__order_acquire(task);
-    perform(&task->rt->offload, keel__container(task, job_task, task)->call);
+    keel__spin_lock(&offload->lock);
+    job *call = keel__container(task, job_task, task)->call;
+    if (call != NULL)
+        call->begun = true;
+    keel__spin_unlock(&offload->lock);
+    if (call != NULL)
+        perform(offload, call);
 }
 
 static void free_job_task(keel__task *task)
@@ -179,12 +192,13 @@ static void simulate(keel_runtime *rt, job *call)
 {
     job_task *task = keel_mem_calloc(1, sizeof *task);
 
-    call->begun = true;
     if (task == NULL) {
+        call->begun = true;
         perform(&rt->offload, call);
         return;
     }
     task->call = call;
+    call->task = task;
     task->task = (keel__task){ .rt = rt,
                                .name = "keel_offload",
                                .where = "keel_offload",
@@ -195,6 +209,8 @@ static void simulate(keel_runtime *rt, job *call)
     keel__order_release(&task->task);
     keel__task_spawn(&task->task);
 }
+
+/* ---- The callers ---- */
 
 /* Queues a job and sees to it that a thread will take it, or that it fails. */
 static void submit(keel__offload *offload, job *call)

@@ -3,10 +3,11 @@
 #define KEEL_TESTS_CREW_H
 
 /* For what tasks and plain threads do alike: a scenario is written once, and its helpers, the crew, are
- * tasks of one group in one run and threads in the other. A false `must` ends the program: the
- * others still use the scenario's stack, so it cannot be left by a return or a longjmp. */
+ * tasks of one group in one run and threads in another; then it is explored, among simulated tasks. A false
+ * `must` ends the program, or the simulated run: the others still use the scenario's stack, so it cannot be
+ * left by a return or a longjmp. */
 
-#include "support.h"
+#include "explored.h"
 
 #include <pthread.h>
 
@@ -20,18 +21,17 @@
 
 static inline void crew_must(bool condition, const char *text, const char *where)
 {
-    if (!condition) {
-        fprintf(stderr, "%s: false: %s\n", where, text);
-        abort();
-    }
+    if (!condition)
+        keel_sim_check_failed(text, where);
 }
 
 static inline void crew_must_err(keel_err *err, const keel_err *target, const char *call,
                                  const char *where)
 {
     if (!keel_err_is(err, target)) {
-        fprintf(stderr, "%s: %s gave: %s\n", where, call, KEEL_ERR_STR(err));
-        abort();
+        char text[512];
+        snprintf(text, sizeof text, "%s gave: %s", call, KEEL_ERR_STR(err));
+        keel_sim_check_failed(text, where);
     }
     keel_err_free(err);
 }
@@ -86,20 +86,24 @@ static inline void crew_join(crew *c)
     }
 }
 
-/* Runs a scenario among tasks, then among threads. */
-static inline void crew_both(keel_task_fn scenario)
+/* Runs a scenario among tasks, then among threads, then among simulated tasks. */
+static inline void crew_all(const char *name, keel_task_fn scenario, bool on_time)
 {
     assert_ok(support_run(scenario, NULL));
     assert_ok(scenario(NULL, NULL));
+    explored_as(name, scenario, NULL, (keel_sim_opts){ .fixed_time = on_time });
 }
 
-/* Defines the test `name`, and opens the definition of its scenario, a function of `ctx`. */
-#define CREW_TEST(name)                                                                            \
+/* Defines the test `name`, and opens the definition of its scenario, a function of `ctx`. Where a time limit
+ * is so far away that it must not be reached, it is CREW_TEST_ON_TIME (see explored_on_time). */
+#define CREW_TEST(name) CREW_TEST_DEFINE(name, false)
+#define CREW_TEST_ON_TIME(name) CREW_TEST_DEFINE(name, true)
+#define CREW_TEST_DEFINE(name, on_time)                                                            \
     static keel_err *name##_scenario(keel_ctx *ctx, void *arg);                                    \
     static void name(void **state)                                                                 \
     {                                                                                              \
         (void)state;                                                                               \
-        crew_both(name##_scenario);                                                                \
+        crew_all(#name, name##_scenario, on_time);                                                 \
     }                                                                                              \
     static keel_err *name##_scenario(keel_ctx *ctx, void *arg)
 

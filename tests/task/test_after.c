@@ -118,21 +118,21 @@ CREW_TEST(freeing_the_context_runs_it_as_well)
 
 CREW_TEST(ten_thousand_run_once_each)
 {
-    enum { COUNT = 10000 };
-    keel__a32 *runs = keel_mem_calloc(COUNT, sizeof *runs);
-    keel_after **afters = keel_mem_calloc(COUNT, sizeof(keel_after *));
+    size_t count = repeats(10000, 10);
+    keel__a32 *runs = keel_mem_calloc(count, sizeof *runs);
+    keel_after **afters = keel_mem_calloc(count, sizeof(keel_after *));
     keel_ctx *top = keel_ctx_with_cancel(ctx), *low = keel_ctx_with_cancel(top);
 
     (void)arg;
     must(runs != NULL && afters != NULL);
-    for (size_t i = 0; i < COUNT; i++)
+    for (size_t i = 0; i < count; i++)
         afters[i] = new_after(i % 2 == 0 ? top : low, count_run, &runs[i]);
-    for (size_t i = 0; i < COUNT; i += 5)
+    for (size_t i = 0; i < count; i += 5)
         must(keel_after_stop(afters[i]));
     keel_ctx_cancel(top);
-    for (size_t i = 0; i < COUNT; i++)
+    for (size_t i = 0; i < count; i++)
         keel_after_free(afters[i]);
-    for (size_t i = 0; i < COUNT; i++)
+    for (size_t i = 0; i < count; i++)
         must(keel__load(&runs[i]) == (i % 5 != 0));
     keel_ctx_free(low);
     keel_ctx_free(top);
@@ -252,7 +252,7 @@ static keel_err *runs_in_a_task(keel_ctx *ctx, void *arg)
 static void with_a_runtime_it_runs_as_a_task_at_the_deadline(void **state)
 {
     (void)state;
-    assert_ok(support_run(runs_in_a_task, NULL));
+    run_and_explore_on_time(runs_in_a_task, NULL);
 }
 
 /* A plain thread ends a context of a runtime: fn is none of the thread's business. */
@@ -336,7 +336,7 @@ static keel_err *let_go(keel_ctx *ctx, void *arg)
     stay *s = arg;
 
     (void)ctx;
-    for (int i = 0; i < 100; i++)
+    for (size_t i = 0; i < repeats(100, 5); i++)
         keel_yield();
     keel__store(&s->go, 1);
     return NULL;
@@ -529,7 +529,7 @@ static keel_err *race_wait(keel_ctx *ctx, void *arg)
 CREW_TEST(either_one_stops_it_or_it_runs)
 {
     (void)arg;
-    for (int round = 0; round < 200; round++) {
+    for (size_t round = 0; round < repeats(200, 2); round++) {
         race r = { .ctx = keel_ctx_with_cancel(ctx) };
         crew c;
 
@@ -560,7 +560,7 @@ static keel_err *race_free(keel_ctx *ctx, void *arg)
 CREW_TEST(it_does_not_run_after_it_was_freed)
 {
     (void)arg;
-    for (int round = 0; round < 200; round++) {
+    for (size_t round = 0; round < repeats(200, 2); round++) {
         race r = { .ctx = keel_ctx_with_cancel(ctx) };
         crew c;
 

@@ -290,14 +290,15 @@ static keel_err *send_sequence(keel_ctx *ctx, void *arg)
 CREW_TEST(items_come_in_order_at_every_capacity)
 {
     static const size_t capacities[] = { 0, 1, 2, 3, 7, 64 };
+    int last = (int)repeats(500, 5);
 
     (void)arg;
     for (size_t i = 0; i < sizeof capacities / sizeof capacities[0]; i++) {
         keel_chan *chan = new_chan(sizeof(int), capacities[i]);
         crew c;
         crew_open(&c, ctx);
-        crew_go(&c, send_sequence, &(job){ .chan = chan, .item = 1, .last = 500 });
-        for (int want = 1, got; want <= 500; want++) {
+        crew_go(&c, send_sequence, &(job){ .chan = chan, .item = 1, .last = last });
+        for (int want = 1, got; want <= last; want++) {
             must_ok(keel_chan_recv(NULL, chan, &got));
             must(got == want);
         }

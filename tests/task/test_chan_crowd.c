@@ -135,7 +135,12 @@ CREW_TEST(a_batch_that_is_cut_short_tells_how_far_it_came)
 
 /* ---- Many at once ---- */
 
-enum { SENDERS = 4, RECEIVERS = 4, EACH = 400 };
+enum { SENDERS = 4, RECEIVERS = 4 };
+
+static int each(void)
+{
+    return (int)repeats(400, 9);
+}
 
 /* Each sender's items are its number in the thousands and a count: the receiver sees the order. */
 static keel_err *send_own(keel_ctx *ctx, void *arg)
@@ -143,9 +148,9 @@ static keel_err *send_own(keel_ctx *ctx, void *arg)
     job *j = arg;
 
     (void)ctx;
-    for (int i = 0; i < EACH;) {
+    for (int i = 0; i < each();) {
         int items[3] = { j->item * 1000 + i, j->item * 1000 + i + 1, j->item * 1000 + i + 2 };
-        size_t count = EACH - i >= 3 && i % 7 == 0 ? 3 : 1;
+        size_t count = each() - i >= 3 && i % 7 == 0 ? 3 : 1;
         if (count == 1)
             must_ok(keel_chan_send(NULL, j->chan, items));
         else
@@ -199,7 +204,7 @@ CREW_TEST(each_item_arrives_once_and_in_its_senders_order)
         for (int i = 0; i < SENDERS; i++) {
             senders[i] = (job){ .chan = chan, .item = i };
             crew_go(&in, send_own, &senders[i]);
-            want += (int64_t)i * 1000 * EACH + (int64_t)EACH * (EACH - 1) / 2;
+            want += (int64_t)i * 1000 * each() + (int64_t)each() * (each() - 1) / 2;
         }
         crew_join(&in);
         keel_chan_close(chan);
@@ -208,7 +213,7 @@ CREW_TEST(each_item_arrives_once_and_in_its_senders_order)
             sum += receivers[i].sum;
             count += receivers[i].count;
         }
-        must(count == SENDERS * EACH);
+        must(count == (size_t)(SENDERS * each()));
         must(sum == want);
         keel_chan_free(chan);
     }
@@ -232,7 +237,7 @@ CREW_TEST(a_cancelled_item_is_either_delivered_or_returned)
     size_t delivered = 0;
 
     (void)arg;
-    for (size_t round = 0; round < 300; round++) {
+    for (size_t round = 0; round < repeats(300, 3); round++) {
         keel_chan *chan = new_chan(sizeof(int), round % 3);
         job sender = {
             .chan = chan, .ctx = keel_ctx_with_cancel(ctx), .item = 5, .batch = round % 7
@@ -260,14 +265,14 @@ CREW_TEST(a_cancelled_item_is_either_delivered_or_returned)
         keel_ctx_free(receiver.ctx);
         keel_chan_free(chan);
     }
-    must(delivered > 0 && delivered < 300);
+    must(keel_sim_active() || (delivered > 0 && delivered < 300));
     return NULL;
 }
 
 CREW_TEST(closing_and_sending_agree_on_what_was_sent)
 {
     (void)arg;
-    for (size_t round = 0; round < 200; round++) {
+    for (size_t round = 0; round < repeats(200, 4); round++) {
         keel_chan *chan = new_chan(sizeof(int), round % 4);
         job sender = { .chan = chan, .item = 1, .batch = 20 };
         job receiver = { .chan = chan, .count = 1 };

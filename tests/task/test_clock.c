@@ -150,7 +150,7 @@ static keel_err *take_naps(keel_ctx *ctx, void *arg)
     keel_rand rand;
 
     keel_rand_seed(&rand, n->seed);
-    for (int i = 0; i < NAPS; i++) {
+    for (size_t i = 0; i < repeats(NAPS, 3); i++) {
         int64_t ns = keel_rand_between(&rand, 1, i % 2 == 0 ? 50 : KEEL_S(100));
         int64_t start_ns = keel_ctx_now(ctx);
 
@@ -166,7 +166,7 @@ static keel_err *all_take_naps(keel_ctx *ctx, void *arg)
     nap *naps = arg;
     keel_group *group = keel_group_new(ctx, NULL);
 
-    for (size_t i = 0; i < SLEEPERS; i++) {
+    for (size_t i = 0; i < repeats(SLEEPERS, 5); i++) {
         naps[i].seed = i;
         keel_group_go(group, take_naps, &naps[i]);
     }
@@ -178,7 +178,7 @@ static void sleeps_are_exact_to_the_nanosecond(void **state)
     (void)state;
     static nap naps[SLEEPERS];
 
-    assert_ok(support_run(all_take_naps, naps));
+    run_and_explore_on_time(all_take_naps, naps);
     for (size_t i = 0; i < SLEEPERS; i++)
         assert_true(naps[i].wrong_ns == 0);
 }
@@ -194,7 +194,7 @@ static keel_err *look_often(void *arg)
     stand *s = arg;
     int64_t start_ns = keel_clock_now(s->clock);
 
-    for (int i = 0; i < 500; i++) {
+    for (size_t i = 0; i < repeats(500, 5); i++) {
         keel_yield();
         s->moved |= keel_clock_now(s->clock) != start_ns;
     }
@@ -221,6 +221,7 @@ static keel_err *offload_and_sleep(keel_ctx *ctx, void *arg)
     stand *s = arg;
     keel_group *group = keel_group_new(ctx, NULL);
 
+    keel__store(&s->looks, 0);
     s->clock = keel__worker_self()->rt->clock;
     keel_group_go(group, offload_looks, s);
     keel_group_go(group, sleep_past_looks, s);
@@ -232,7 +233,7 @@ static void time_stands_still_during_an_offloaded_call(void **state)
     (void)state;
     stand s = { 0 };
 
-    assert_ok(support_run(offload_and_sleep, &s));
+    run_and_explore_on_time(offload_and_sleep, &s);
     assert_false(s.moved);
 }
 

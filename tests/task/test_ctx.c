@@ -67,7 +67,7 @@ CREW_TEST(only_the_first_end_counts)
     return NULL;
 }
 
-CREW_TEST(descendants_end_with_it_and_for_its_cause)
+CREW_TEST_ON_TIME(descendants_end_with_it_and_for_its_cause)
 {
     keel_err *high = keel_err_new("high"), *low = keel_err_new("low");
     keel_ctx *top = keel_ctx_with_cancel(ctx);
@@ -191,7 +191,7 @@ static keel_err *deadlines(keel_ctx *ctx, void *arg)
 static void deadlines_end_contexts_at_their_moment(void **state)
 {
     (void)state;
-    assert_ok(support_run(deadlines, NULL));
+    run_and_explore_on_time(deadlines, NULL);
 }
 
 static keel_err *earlier_wins(keel_ctx *ctx, void *arg)
@@ -232,7 +232,7 @@ static keel_err *earlier_wins(keel_ctx *ctx, void *arg)
 static void of_two_deadlines_the_earlier_wins(void **state)
 {
     (void)state;
-    assert_ok(support_run(earlier_wins, NULL));
+    run_and_explore_on_time(earlier_wins, NULL);
 }
 
 CREW_TEST(a_deadline_in_the_past_ends_it_at_once)
@@ -261,7 +261,7 @@ CREW_TEST(a_deadline_in_the_past_ends_it_at_once)
     return NULL;
 }
 
-CREW_TEST(a_far_deadline_does_not_overflow)
+CREW_TEST_ON_TIME(a_far_deadline_does_not_overflow)
 {
     int64_t deadline_ns;
 
@@ -322,7 +322,7 @@ CREW_TEST(a_value_of_nothing_hides_another)
     return NULL;
 }
 
-CREW_TEST(without_cancel_it_does_not_end_with_its_parent)
+CREW_TEST_ON_TIME(without_cancel_it_does_not_end_with_its_parent)
 {
     int a = 1;
     int64_t deadline_ns;
@@ -377,7 +377,7 @@ static size_t watchers_of(keel_ctx *ctx)
     return count;
 }
 
-CREW_TEST(cancelling_ends_every_wait_below)
+CREW_TEST_ON_TIME(cancelling_ends_every_wait_below)
 {
     enum { WAITERS = 6 };
     keel_ctx *top = keel_ctx_with_cancel(ctx), *low = keel_ctx_with_cancel(top);

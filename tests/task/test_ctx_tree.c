@@ -97,7 +97,7 @@ static void a_deep_chain_without_a_runtime_expires_on_a_small_stack(void **state
 
 /* ---- At once from several threads ---- */
 
-enum { NODES = 300, ROUNDS = 30 };
+enum { NODES = 300, ROUNDS = 30, SIMULATED_NODES = 20 };
 
 typedef struct forest {
     keel_ctx *nodes[NODES]; /* each the child of an earlier one */
@@ -114,23 +114,24 @@ static keel_err *fell(keel_ctx *ctx, void *arg)
     while (keel__load(&f->ready) < 3)
         keel_yield();
     keel_ctx_cancel(f->nodes[0]);
-    for (size_t i = 0; i < NODES; i++)
+    for (size_t i = 0; i < repeats(NODES, SIMULATED_NODES); i++)
         must(keel_ctx_err(f->nodes[i]) == KEEL_ERR_CANCELLED);
     return NULL;
 }
 
-CREW_TEST(every_descendant_has_ended_when_cancel_returns)
+CREW_TEST_ON_TIME(every_descendant_has_ended_when_cancel_returns)
 {
+    size_t count = repeats(NODES, SIMULATED_NODES);
     keel_rand rand;
 
     (void)arg;
     keel_rand_seed(&rand, 4);
-    for (int round = 0; round < ROUNDS; round++) {
+    for (size_t round = 0; round < repeats(ROUNDS, 1); round++) {
         forest f = { .ready = { 0 } };
         crew c;
 
         f.nodes[0] = keel_ctx_with_cancel(ctx);
-        for (uint64_t i = 1; i < NODES; i++) {
+        for (uint64_t i = 1; i < count; i++) {
             keel_ctx *parent = f.nodes[keel_rand_below(&rand, i)];
             f.nodes[i] = i % 3 == 0 ? keel_ctx_with_timeout(parent, KEEL_HOUR((int64_t)i))
                                     : keel_ctx_with_value(parent, &key, &f);
@@ -139,8 +140,8 @@ CREW_TEST(every_descendant_has_ended_when_cancel_returns)
         for (int i = 0; i < 3; i++)
             crew_go(&c, fell, &f);
         crew_join(&c);
-        for (size_t i = 0; i < NODES; i++)
-            keel_ctx_free(f.nodes[(i * 7) % NODES]);
+        for (size_t i = 0; i < count; i++)
+            keel_ctx_free(f.nodes[(i * 7) % count]);
     }
     return NULL;
 }
@@ -184,7 +185,7 @@ static keel_err *end_it(keel_ctx *ctx, void *arg)
     shared *s = arg;
 
     (void)ctx;
-    for (int i = 0; i < 300; i++)
+    for (size_t i = 0; i < repeats(300, 10); i++)
         keel_yield();
     keel__store(s->over, 1);
     keel_ctx_cancel(s->top);
@@ -194,7 +195,7 @@ static keel_err *end_it(keel_ctx *ctx, void *arg)
 CREW_TEST(trees_grow_while_they_end)
 {
     (void)arg;
-    for (int round = 0; round < 5; round++) {
+    for (size_t round = 0; round < repeats(5, 1); round++) {
         keel__a32 over = { 0 };
         keel_ctx *top = keel_ctx_with_cancel(ctx);
         shared all[4];
@@ -219,7 +220,7 @@ static keel_err *leave_no_timer(keel_ctx *ctx, void *arg)
     size_t live = support_mem_live();
 
     (void)arg;
-    for (int i = 0; i < 1000; i++) {
+    for (size_t i = 0; i < repeats(1000, 4); i++) {
         keel_ctx *top = keel_ctx_with_timeout(ctx, KEEL_HOUR(1));
         keel_ctx *low = keel_ctx_with_deadline(top, keel_ctx_now(ctx) + 5);
         keel_ctx_free(i % 2 == 0 ? top : low);
@@ -234,7 +235,7 @@ static keel_err *leave_no_timer(keel_ctx *ctx, void *arg)
 static void freed_before_its_deadline_it_leaves_no_timer(void **state)
 {
     (void)state;
-    assert_ok(support_run(leave_no_timer, NULL));
+    run_and_explore(leave_no_timer, NULL);
 }
 
 typedef struct racer {

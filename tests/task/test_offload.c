@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "support.h"
+#include "explored.h"
 
 #include <pthread.h>
 #include <sched.h>
@@ -122,7 +122,7 @@ static keel_err *call_too_late(keel_ctx *ctx, void *arg)
 static void under_an_ended_context_nothing_runs(void **state)
 {
     (void)state;
-    assert_ok(support_run(call_too_late, NULL));
+    run_and_explore(call_too_late, NULL);
     assert_ok(call_too_late(NULL, NULL));
 }
 
@@ -262,6 +262,52 @@ static void a_call_that_has_not_begun_can_be_cancelled(void **state)
     run_with_one_thread(cancel_before);
 }
 
+static keel_err *count_only(void *count)
+{
+    ++*(int *)count;
+    return NULL;
+}
+
+static keel_err *cancel_meanwhile(keel_ctx *ctx, void *victim)
+{
+    (void)ctx;
+    if (keel__load(&keel__worker_self()->rt->offloads) != 0)
+        keel_ctx_cancel(victim);
+    return NULL;
+}
+
+/* Whatever the order, the call has run or the caller is told that it has not. */
+static keel_err *call_and_cancel(keel_ctx *ctx, void *always)
+{
+    int count = 0;
+    keel_ctx *ends = keel_ctx_with_cancel(ctx);
+    keel_group *group = keel_group_new(ctx, NULL);
+
+    keel_group_go(group, cancel_meanwhile, ends);
+    keel_err *err = keel_offload(ends, count_only, &count);
+    bool ran = err == NULL, told = ran == (count == 1) && (ran || err == KEEL_ERR_CANCELLED);
+    keel_err_free(err);
+    err = keel_group_wait(group);
+    keel_ctx_free(ends);
+    check(told);
+    check(always == NULL || ran);
+    return err;
+}
+
+/* The simulator must know both ends, or it could not find what goes wrong in one of them. */
+static void a_simulated_call_can_be_cancelled_before_it_begins(void **state)
+{
+    (void)state;
+    run_and_explore(call_and_cancel, NULL);
+#if !defined KEEL_TSAN && !defined KEEL_TSAN_CORE
+    int always;
+    keel_sim_report *report = keel_sim_explore("always_called", call_and_cancel, &always,
+                                               &(keel_sim_opts){ .max_runs = 1000 });
+    assert_int_equal(report->kind, KEEL_SIM_ERROR);
+    keel_sim_report_free(report);
+#endif
+}
+
 typedef struct waiter {
     keel_ctx *ctx;
     gate *g;
@@ -292,7 +338,7 @@ static keel_err *cancel_during(keel_ctx *ctx, void *arg)
     keel_group_go(group, pass_and_tell, &w);
     keel_err *err = keel_chan_recv(ctx, g.begun, &item);
     keel_ctx_cancel(w.ctx);
-    for (int i = 0; i < 1000; i++)
+    for (size_t i = 0; i < repeats(1000, 3); i++)
         keel_yield();
     bool early = w.returned;
     keel_chan_close(g.open);
@@ -309,6 +355,7 @@ static void a_call_that_has_begun_is_waited_for(void **state)
 {
     (void)state;
     assert_ok(support_run_on(NULL, 1, cancel_during, NULL));
+    explored(cancel_during, NULL);
 }
 
 static keel_err *abandon(keel_ctx *ctx, void *arg)
@@ -351,7 +398,7 @@ static keel_err *fail_wrapped(void *arg)
 
 static keel_err *race(keel_ctx *ctx, void *arg)
 {
-    for (int i = 1; i <= 1000; i++) {
+    for (int i = 1; i <= (int)repeats(1000, 2); i++) {
         gate g = { 0 };
         keel_ctx *limited = keel_ctx_with_timeout(ctx, KEEL_US(i % 50));
         keel_err *err = keel_offload_abandon(limited, fail_wrapped, &g, forget_gate);
@@ -373,6 +420,7 @@ static void a_call_and_its_context_may_end_at_once(void **state)
 {
     (void)state;
     assert_ok(support_run_on(NULL, 0, race, NULL));
+    explored(race, NULL);
 }
 
 /* The same in slow motion. The context has ended the wait, but the waiter has not run yet when the call
@@ -441,7 +489,7 @@ static keel_err *hold_the_clock(keel_ctx *ctx, void *arg)
     keel_group_go(group, pass_offloaded, &g);
     keel_err *err = keel_chan_recv(ctx, g.begun, &item);
     keel_group_go(sleeper, sleep_beside, NULL);
-    for (int i = 0; i < 100; i++)
+    for (size_t i = 0; i < repeats(100, 3); i++)
         keel_yield();
     bool still = keel_ctx_now(ctx) == start_ns;
     keel_chan_close(g.open);
@@ -456,7 +504,7 @@ static keel_err *hold_the_clock(keel_ctx *ctx, void *arg)
 static void a_manual_clock_stands_still_during_a_call(void **state)
 {
     (void)state;
-    assert_ok(support_run(hold_the_clock, NULL));
+    run_and_explore_on_time(hold_the_clock, NULL);
 }
 
 /* ---- Without threads ---- */
@@ -532,6 +580,7 @@ int main(void)
         support_test(under_an_ended_context_nothing_runs),
         support_test(no_more_calls_run_at_once_than_the_option_says),
         support_test(a_call_that_has_not_begun_can_be_cancelled),
+        support_test(a_simulated_call_can_be_cancelled_before_it_begins),
         support_test(a_call_that_has_begun_is_waited_for),
         support_test(an_abandoned_call_goes_on_and_frees_its_argument),
         support_test(a_call_and_its_context_may_end_at_once),

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "support.h"
+#include "explored.h"
 
 #include "base/atomic.h"
 
@@ -40,10 +40,24 @@ static keel_err *run_scenario(void *fn)
     return support_run(*(keel_task_fn *)fn, NULL);
 }
 
-static void torture(keel_task_fn fn)
+/* The same among simulated tasks, where any of its allocations may fail, in any order. */
+static keel_err *run_or_fail(keel_ctx *ctx, void *fn)
+{
+    keel_err *err = (*(keel_task_fn *)fn)(ctx, NULL);
+
+    if (!keel_err_is(err, KEEL_ERR_NOMEM))
+        return err;
+    keel_err_free(err);
+    return NULL;
+}
+
+static void torture_as(const char *name, keel_task_fn fn)
 {
     support_mem_torture(run_scenario, &fn, NULL);
+    explored_as(name, run_or_fail, &fn, (keel_sim_opts){ .faults = true, .fixed_time = true });
 }
+
+#define torture(fn) torture_as(#fn, (fn))
 
 /* ---- Groups ---- */
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "support.h"
+#include "explored.h"
 
 #include <pthread.h>
 
@@ -7,12 +7,9 @@
 #include "task/park.h"
 #include "task/worker.h"
 
-/* What every wait in keel is made of. Scenarios run as a task, and on a plain thread (ctx NULL). */
-static void both(keel_task_fn scenario)
-{
-    assert_ok(support_run(scenario, NULL));
-    assert_ok(scenario(NULL, NULL));
-}
+/* What every wait in keel is made of. Scenarios run as a task, explored, and on a plain thread (ctx NULL). */
+#define everywhere(scenario)                                                                       \
+    (run_and_explore_on_time(scenario, NULL), assert_ok((scenario)(NULL, NULL)))
 
 /* ---- Deciding ---- */
 
@@ -51,7 +48,7 @@ static keel_err *cancel_wait(keel_ctx *ctx, void *arg)
 static void a_waiter_may_change_its_mind_before_it_waits(void **state)
 {
     (void)state;
-    both(cancel_wait);
+    everywhere(cancel_wait);
 }
 
 /* ---- Contexts and timers ---- */
@@ -74,7 +71,7 @@ static keel_err *wait_under_the_end(keel_ctx *ctx, void *arg)
 static void an_ended_context_ends_the_wait_at_once(void **state)
 {
     (void)state;
-    both(wait_under_the_end);
+    everywhere(wait_under_the_end);
 }
 
 static keel_err *wait_for_time(keel_ctx *ctx, void *arg)
@@ -95,7 +92,7 @@ static keel_err *wait_for_time(keel_ctx *ctx, void *arg)
 static void the_timer_ends_the_wait_in_time(void **state)
 {
     (void)state;
-    both(wait_for_time);
+    everywhere(wait_for_time);
 }
 
 /* Whichever comes first; a deadline without a runtime is kept by the waiter itself. */
@@ -120,7 +117,7 @@ static keel_err *wait_for_either(keel_ctx *ctx, void *arg)
 static void the_earlier_of_context_and_timer_ends_the_wait(void **state)
 {
     (void)state;
-    both(wait_for_either);
+    everywhere(wait_for_either);
 }
 
 /* A task under a context that has no runtime: nobody but itself keeps its deadline. */
@@ -142,7 +139,7 @@ static keel_err *wait_unattended(keel_ctx *ctx, void *arg)
 static void a_deadline_without_a_runtime_ends_a_tasks_wait(void **state)
 {
     (void)state;
-    assert_ok(support_run(wait_unattended, NULL));
+    run_and_explore(wait_unattended, NULL);
 }
 
 static void set_flag(void *flag)
@@ -176,6 +173,7 @@ static void a_deadline_without_a_runtime_is_carried_out_by_who_waits(void **stat
 {
     (void)state;
     assert_ok(support_run_on(NULL, 0, end_unattended, NULL));
+    explored(end_unattended, NULL);
     assert_ok(end_unattended(NULL, NULL));
 }
 
@@ -267,12 +265,22 @@ static void *canceller_thread(void *m)
     return NULL;
 }
 
-enum { ROUNDS = 3000 };
+static keel_err *canceller_task(keel_ctx *ctx, void *m)
+{
+    (void)ctx;
+    play_canceller(m);
+    return NULL;
+}
+
+static uint32_t rounds(void)
+{
+    return (uint32_t)repeats(3000, 4);
+}
 
 /* Counts who won; a peer's hand-over must be seen by the waiter, each once. */
 static keel_err *play(keel_ctx *ctx, match *m, uint32_t wins[KEEL__FIRED_USER + 1])
 {
-    for (int i = 0; i < ROUNDS; i++) {
+    for (uint32_t i = 0; i < rounds(); i++) {
         keel_ctx *root = keel_ctx_with_cancel(ctx), *mine = keel_ctx_with_cancel(root);
         keel__wait wait = keel__wait_begin();
         keel__waiter waiter = { .wait = &wait, .number = KEEL__FIRED_USER };
@@ -309,8 +317,13 @@ static keel_err *play_match(keel_ctx *ctx, void *arg)
     keel_group *group = ctx != NULL ? keel_group_new(ctx, NULL) : NULL;
 
     (void)arg;
-    check(pthread_create(&canceller, NULL, canceller_thread, &m) == 0);
-    check(pthread_create(&peer, NULL, peer_thread, &m) == 0);
+    bool threads = !keel_sim_active();
+    if (threads) {
+        check(pthread_create(&canceller, NULL, canceller_thread, &m) == 0);
+        check(pthread_create(&peer, NULL, peer_thread, &m) == 0);
+    } else {
+        keel_group_go(group, canceller_task, &m);
+    }
     if (group != NULL)
         keel_group_go(group, peer_task, &m);
     keel_err *err = play(ctx, &m, wins);
@@ -318,13 +331,15 @@ static keel_err *play_match(keel_ctx *ctx, void *arg)
     m.over = true;
     keel__spin_unlock(&m.lock);
     err = keel_err_join(err, keel_group_wait(group));
-    pthread_join(peer, NULL);
-    pthread_join(canceller, NULL);
+    if (threads) {
+        pthread_join(peer, NULL);
+        pthread_join(canceller, NULL);
+    }
     KEEL_TRY(err);
     check(wins[KEEL__FIRED_USER] == keel__load(&m.handed));
     check(wins[KEEL__FIRED_USER] + wins[KEEL__FIRED_CTX] + wins[KEEL__FIRED_TIMER] +
               wins[KEEL__FIRED_SELF] ==
-          ROUNDS);
+          rounds());
     return NULL;
 }
 
@@ -332,6 +347,7 @@ static void peers_context_timer_and_self_have_one_winner(void **state)
 {
     (void)state;
     assert_ok(support_run_on(NULL, 0, play_match, NULL));
+    explored(play_match, NULL);
     assert_ok(play_match(NULL, NULL));
 }
 

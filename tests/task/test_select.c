@@ -197,7 +197,7 @@ static void the_most_cases_work(void **state)
 static keel_err *shortest(keel_ctx *ctx, void *arg)
 {
     (void)arg;
-    for (int i = 0; i < 20; i++) {
+    for (size_t i = 0; i < repeats(20, 3); i++) {
         int64_t start_ns = keel_ctx_now(ctx);
         check(keel_select(ctx, KEEL_AFTER(KEEL_S(9)), KEEL_AFTER(KEEL_S(2)), KEEL_AFTER(KEEL_S(5)),
                           KEEL_AFTER(INT64_MAX)) == 1);
@@ -209,7 +209,7 @@ static keel_err *shortest(keel_ctx *ctx, void *arg)
 static void the_shortest_time_is_up_first(void **state)
 {
     (void)state;
-    assert_ok(support_run(shortest, NULL));
+    run_and_explore_on_time(shortest, NULL);
     assert_int_equal(keel_select(NULL, KEEL_AFTER(KEEL_S(99)), KEEL_AFTER(KEEL_US(1))), 1);
 }
 
@@ -468,7 +468,7 @@ CREW_TEST(a_select_does_not_meet_itself)
 CREW_TEST(two_selects_meet_in_one_case)
 {
     (void)arg;
-    for (int round = 0; round < 200; round++) {
+    for (size_t round = 0; round < repeats(200, 2); round++) {
         keel_chan *chan = new_chan(sizeof(int), 0);
         chooser one = { .a = chan, .to_c = 1 }, two = { .a = chan, .to_c = 2 };
         crew c;
@@ -484,7 +484,7 @@ CREW_TEST(two_selects_meet_in_one_case)
     return NULL;
 }
 
-enum { TRADERS = 6, CHANNELS = 3, ROUNDS = 300 };
+enum { TRADERS = 6, CHANNELS = 3 };
 
 typedef struct trader {
     keel_chan **chans;
@@ -501,7 +501,7 @@ static keel_err *trade(keel_ctx *ctx, void *arg)
     trader *t = arg;
 
     (void)ctx;
-    for (int round = 0; round < ROUNDS; round++) {
+    for (int round = 0; round < (int)repeats(300, 5); round++) {
         keel_chan **chans = t->chans;
         int got[CHANNELS], item = t->number * 1000 + round, first = t->number % CHANNELS;
         int second = (first + 1) % CHANNELS, third = (first + 2) % CHANNELS;
@@ -530,7 +530,7 @@ static keel_err *cancel_some(keel_ctx *ctx, void *arg)
 
     (void)ctx;
     for (int i = 0; i < TRADERS; i += 2) {
-        for (int k = 0; k < 20 * i; k++)
+        for (size_t k = 0; k < repeats(20, 1) * (size_t)i; k++)
             keel_yield();
         keel_ctx_cancel(traders[i].ctx);
     }
@@ -570,7 +570,7 @@ CREW_TEST(many_selects_lose_nothing_and_double_nothing)
         }
         must(sent == received + held);
         must(sum == 0);
-        must(received > 0);
+        must(received > 0 || keel_sim_active());
     }
     return NULL;
 }

@@ -36,7 +36,7 @@ static keel_err *come_and_go(keel_ctx *ctx, void *arg)
     asker *a = arg;
 
     (void)ctx;
-    for (int i = 0; i < 300; i++) {
+    for (size_t i = 0; i < repeats(300, 4); i++) {
         must_ok(keel_semaphore_acquire(NULL, a->sem, a->count));
         must(keel__add(a->inside, a->count) + a->count <= 5);
         if (i % 5 == 0)
@@ -170,7 +170,7 @@ static keel_err *cancel_it(keel_ctx *ctx, void *arg)
 CREW_TEST(a_cancelled_asker_has_its_permits_or_none)
 {
     (void)arg;
-    for (size_t round = 0; round < 200; round++) {
+    for (size_t round = 0; round < repeats(200, 4); round++) {
         keel_semaphore sem;
         asker a = { .sem = &sem, .count = 2, .ctx = keel_ctx_with_cancel(ctx) };
         asker b = { .sem = &sem, .count = 1 };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "support.h"
+#include "explored.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -13,7 +13,7 @@ static keel_err *sleep_exactly(keel_ctx *ctx, void *arg)
     static const int64_t times_ns[] = { 1, KEEL_US(1), KEEL_MS(3), KEEL_S(30), KEEL_HOUR(1000) };
 
     (void)arg;
-    for (size_t i = 0; i < sizeof times_ns / sizeof times_ns[0]; i++) {
+    for (size_t i = 0; i < repeats(5, 4); i++) { /* a simulated run of a day counts as endless */
         int64_t start_ns = keel_ctx_now(ctx);
         KEEL_TRY(keel_sleep(ctx, times_ns[i]));
         check(keel_ctx_now(ctx) - start_ns == times_ns[i]);
@@ -24,7 +24,7 @@ static keel_err *sleep_exactly(keel_ctx *ctx, void *arg)
 static void a_sleep_takes_the_time_it_was_given(void **state)
 {
     (void)state;
-    assert_ok(support_run(sleep_exactly, NULL));
+    run_and_explore_on_time(sleep_exactly, NULL);
 }
 
 static keel_err *sleep_not(keel_ctx *ctx, void *arg)
@@ -48,7 +48,7 @@ static keel_err *sleep_not(keel_ctx *ctx, void *arg)
 static void a_sleep_of_nothing_or_under_an_ended_context_takes_no_time(void **state)
 {
     (void)state;
-    assert_ok(support_run(sleep_not, NULL));
+    run_and_explore_on_time(sleep_not, NULL);
 }
 
 typedef struct riser {
@@ -69,26 +69,27 @@ static keel_err *rise(keel_ctx *ctx, void *arg)
 static keel_err *rise_in_order(keel_ctx *ctx, void *arg)
 {
     enum { RISERS = 50 };
+    uint32_t count = (uint32_t)repeats(RISERS, 8);
     riser risers[RISERS];
     keel__a32 turn = { 0 };
     keel_group *group = keel_group_new(ctx, NULL);
 
     (void)arg;
-    for (uint32_t i = 0; i < RISERS; i++) {
-        uint32_t place = i * 37 % RISERS;
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t place = i * 37 % count;
         risers[i] = (riser){ .after_ns = KEEL_MS(place + 1), .turn = &turn };
         keel_group_go(group, rise, &risers[i]);
     }
     KEEL_TRY(keel_group_wait(group));
-    for (uint32_t i = 0; i < RISERS; i++)
-        check(risers[i].place == i * 37 % RISERS);
+    for (uint32_t i = 0; i < count; i++)
+        check(risers[i].place == i * 37 % count);
     return NULL;
 }
 
 static void sleepers_wake_in_the_order_of_their_times(void **state)
 {
     (void)state;
-    assert_ok(support_run(rise_in_order, NULL));
+    run_and_explore_on_time(rise_in_order, NULL);
 }
 
 static keel_err *sleep_too_long(keel_ctx *ctx, void *arg)
@@ -107,7 +108,7 @@ static keel_err *sleep_too_long(keel_ctx *ctx, void *arg)
 static void a_sleep_ends_with_its_context(void **state)
 {
     (void)state;
-    assert_ok(support_run(sleep_too_long, NULL));
+    run_and_explore_on_time(sleep_too_long, NULL);
 }
 
 static keel_err *rest(keel_ctx *ctx, void *arg)
@@ -176,6 +177,7 @@ static void yield_lets_other_tasks_of_the_worker_run(void **state)
 {
     (void)state;
     assert_ok(support_run_on(NULL, 1, yield_until_set, NULL));
+    explored(yield_until_set, NULL);
     keel_yield();
 }
 
@@ -219,7 +221,7 @@ __attribute__((noinline, no_sanitize("thread"))) static bool errno_is(int number
 
 static keel_err *keep_errno(keel_ctx *ctx, void *number)
 {
-    for (int i = 0; i < 20; i++) {
+    for (size_t i = 0; i < repeats(20, 4); i++) {
         set_errno(*(int *)number);
         if (i % 2 == 0)
             keel_yield();
@@ -236,7 +238,7 @@ static keel_err *keep_errnos(keel_ctx *ctx, void *arg)
     keel_group *group = keel_group_new(ctx, NULL);
 
     (void)arg;
-    for (int i = 0; i < 16; i++) {
+    for (int i = 0; i < (int)repeats(16, 3); i++) {
         numbers[i] = i + 1;
         keel_group_go(group, keep_errno, &numbers[i]);
     }
@@ -246,7 +248,7 @@ static keel_err *keep_errnos(keel_ctx *ctx, void *arg)
 static void a_wait_keeps_errno(void **state)
 {
     (void)state;
-    assert_ok(support_run(keep_errnos, NULL));
+    run_and_explore(keep_errnos, NULL);
 }
 
 static _Thread_local int local;
@@ -264,8 +266,8 @@ static keel_err *keep_thread(keel_ctx *ctx, void *arg)
     pthread_t thread = pthread_self();
 
     (void)arg;
-    for (int i = 0; i < 50; i++) {
-        if (i % 10 == 9)
+    for (size_t i = 0; i < repeats(50, 4); i++) {
+        if (i % 10 == 9 || (i % 2 == 1 && keel_sim_active()))
             KEEL_TRY(keel_sleep(ctx, KEEL_US(1)));
         else
             keel_yield();
@@ -280,7 +282,7 @@ static keel_err *keep_threads(keel_ctx *ctx, void *arg)
     keel_group *group = keel_group_new(ctx, NULL);
 
     (void)arg;
-    for (int i = 0; i < 200; i++)
+    for (size_t i = 0; i < repeats(200, 4); i++)
         keel_group_go(group, keep_thread, NULL);
     return keel_group_wait(group);
 }
@@ -289,6 +291,7 @@ static void a_task_never_changes_its_thread(void **state)
 {
     (void)state;
     assert_ok(support_run_on(NULL, 0, keep_threads, NULL));
+    explored(keep_threads, NULL);
 }
 
 /* Sums that differ in the last bit if a register got lost. */
@@ -299,12 +302,13 @@ static keel_err *calculate(keel_ctx *ctx, void *arg)
     long double extended = (long double)seed;
 
     (void)ctx;
-    for (int i = 1; i < 200; i++) {
+    int count = (int)repeats(200, 5);
+    for (int i = 1; i < count; i++) {
         expected_a += 1.0 / (seed + i);
         expected_b = expected_b * 0.75 + expected_a;
         expected_c -= expected_b / 1024;
     }
-    for (int i = 1; i < 200; i++) {
+    for (int i = 1; i < count; i++) {
         a += 1.0 / (seed + i);
         keel_yield();
         b = b * 0.75 + a;
@@ -323,7 +327,7 @@ static keel_err *calculate_all(keel_ctx *ctx, void *arg)
     keel_group *group = keel_group_new(ctx, NULL);
 
     (void)arg;
-    for (int i = 0; i < 20; i++) {
+    for (int i = 0; i < (int)repeats(20, 3); i++) {
         seeds[i] = 1.5 + i;
         keel_group_go(group, calculate, &seeds[i]);
     }
@@ -333,7 +337,7 @@ static keel_err *calculate_all(keel_ctx *ctx, void *arg)
 static void floating_point_survives_switches(void **state)
 {
     (void)state;
-    assert_ok(support_run(calculate_all, NULL));
+    run_and_explore(calculate_all, NULL);
 }
 
 /* The compiler may use aligned vector moves on any stack. */
@@ -352,7 +356,7 @@ static keel_err *check_alignment(keel_ctx *ctx, void *arg)
 static void stacks_are_aligned(void **state)
 {
     (void)state;
-    assert_ok(support_run(check_alignment, NULL));
+    run_and_explore(check_alignment, NULL);
 }
 
 /* ---- Many ---- */
@@ -380,13 +384,13 @@ static keel_err *start_many(keel_ctx *ctx, void *arg)
     int64_t start_ns = keel_ctx_now(ctx);
 
     (void)arg;
-    for (int i = 0; i < TASKS; i++)
+    for (size_t i = 0; i < repeats(TASKS, 10); i++)
         keel_group_go(group, sleep_among_many, &all);
     KEEL_TRY(keel_sleep(ctx, KEEL_MS(500)));
-    bool all_sleep = keel__load(&all.awake) == TASKS && keel__load(&all.woken) == 0;
+    bool all_sleep = keel__load(&all.awake) == repeats(TASKS, 10) && keel__load(&all.woken) == 0;
     KEEL_TRY(keel_group_wait(group));
     check(all_sleep);
-    check(keel__load(&all.woken) == TASKS);
+    check(keel__load(&all.woken) == repeats(TASKS, 10));
     check(keel_ctx_now(ctx) - start_ns == KEEL_S(1));
     return NULL;
 }
@@ -394,7 +398,7 @@ static keel_err *start_many(keel_ctx *ctx, void *arg)
 static void ten_thousand_tasks_wait_at_once(void **state)
 {
     (void)state;
-    assert_ok(support_run(start_many, NULL));
+    run_and_explore_on_time(start_many, NULL);
 }
 
 int main(void)

@@ -38,7 +38,7 @@ static keel_err *wait_for_it(keel_ctx *ctx, void *arg)
 CREW_TEST(a_wait_is_over_when_all_work_is_done)
 {
     (void)arg;
-    for (int round = 0; round < 50; round++) {
+    for (size_t round = 0; round < repeats(50, 2); round++) {
         keel__asize finished = { 0 };
         keel_waitgroup wg = { 0 }; /* done() must not touch it once the wait is over */
         worker w = { .wg = &wg, .finished = &finished };

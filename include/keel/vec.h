@@ -11,7 +11,7 @@
  *     KEEL_VEC_EQ         bool (ITEM a, ITEM b): makes find and equal.
  *     KEEL_VEC_ITEM_FREE  void (ITEM *item): what deinit, clear, truncate and an unclaimed removal
  *                         call for each item.
- *     KEEL_VEC_ITEM_COPY  keel_err *(ITEM *to, const ITEM *from): what clone calls; needed for clone
+ *     KEEL_VEC_ITEM_COPY  keel_err *(ITEM *to, ITEM const *from): what clone calls; needed for clone
  *                         where ITEM_FREE is given. Without both, clone copies bytes.
  *
  * Items lie in one piece at `items`, `len` of them, for reading and writing as in a plain array.
@@ -23,6 +23,8 @@
  *
  *     for (ints_iter it = ints_each(&v); ints_next(&it);)
  *         sum += *it.item;
+ *
+ * Sorting and searching: <keel/sort.h>; map, filter into another vector, reduce: <keel/algo.h>.
  */
 
 #include <string.h>
@@ -33,6 +35,11 @@
 #error "before <keel/vec.h>: #define KEEL_VEC_NAME ints, then #define KEEL_VEC_ITEM int"
 #endif
 
+#if defined(KEEL_VEC_DECLARE) && defined(KEEL_VEC_IMPLEMENT)
+#error "<keel/vec.h>: KEEL_VEC_DECLARE is for the header, KEEL_VEC_IMPLEMENT for one .c"
+#endif
+
+/* `ITEM const *` throughout, never `const ITEM *`: ITEM may be `char *`. */
 #define KEEL__VEC KEEL_VEC_NAME
 #define KEEL__VEC_ITER KEEL__JOIN(KEEL_VEC_NAME, iter)
 #define KEEL__VEC_(verb) KEEL__JOIN(KEEL_VEC_NAME, verb)
@@ -75,7 +82,7 @@ KEEL__VEC_FN void KEEL__VEC_(shrink)(KEEL__VEC *vec);
 KEEL_NODISCARD KEEL__VEC_FN keel_err *KEEL__VEC_(push)(KEEL__VEC *vec, KEEL_VEC_ITEM item);
 
 /** Adds copies of `count` items at the end, all or none. They may be the vector's own. */
-KEEL_NODISCARD KEEL__VEC_FN keel_err *KEEL__VEC_(append)(KEEL__VEC *vec, const KEEL_VEC_ITEM *items,
+KEEL_NODISCARD KEEL__VEC_FN keel_err *KEEL__VEC_(append)(KEEL__VEC *vec, KEEL_VEC_ITEM const *items,
                                                          size_t count);
 
 /** Takes the last item out, into `*out`, or frees it where that is NULL. False: there is none. */
@@ -99,6 +106,10 @@ KEEL__VEC_FN bool KEEL__VEC_(swap_remove)(KEEL__VEC *vec, size_t index, KEEL_VEC
 
 /** Frees the items from `len` on. Nothing happens if there are no more than that. */
 KEEL__VEC_FN void KEEL__VEC_(truncate)(KEEL__VEC *vec, size_t len);
+
+/** Keeps those items, in order, that `keep` says true of, once for each, and frees the others. */
+KEEL__VEC_FN void KEEL__VEC_(filter)(KEEL__VEC *vec, bool (*keep)(KEEL_VEC_ITEM item, void *arg),
+                                     void *arg);
 
 /** An iterator before the first item. */
 KEEL__VEC_FN KEEL__VEC_ITER KEEL__VEC_(each)(const KEEL__VEC *vec);
@@ -161,6 +172,7 @@ KEEL__VEC_FN keel_err *KEEL__VEC_(reserve)(KEEL__VEC *vec, size_t more)
     if (more > SIZE_MAX - vec->len)
         return KEEL_ERR_NOMEM;
     const size_t cap = keel__grown(vec->cap, vec->len + more, sizeof(KEEL_VEC_ITEM));
+    /* 0 where there can be no such array, which realloc refuses */
     KEEL_VEC_ITEM *items =
         (KEEL_VEC_ITEM *)keel_mem_realloc(vec->items, cap * sizeof(KEEL_VEC_ITEM));
     if (items == NULL)
@@ -173,11 +185,13 @@ KEEL__VEC_FN keel_err *KEEL__VEC_(reserve)(KEEL__VEC *vec, size_t more)
 
 KEEL__VEC_FN void KEEL__VEC_(shrink)(KEEL__VEC *vec)
 {
+    if (vec->len == vec->cap)
+        return;
     if (vec->len == 0) {
         keel_mem_free(vec->items);
         vec->items = NULL;
         vec->cap = 0;
-    } else if (vec->len < vec->cap) {
+    } else {
         KEEL_VEC_ITEM *items =
             (KEEL_VEC_ITEM *)keel_mem_realloc(vec->items, vec->len * sizeof(KEEL_VEC_ITEM));
         if (items == NULL)
@@ -200,7 +214,7 @@ KEEL__VEC_FN keel_err *KEEL__VEC_(push)(KEEL__VEC *vec, KEEL_VEC_ITEM item)
     return NULL;
 }
 
-KEEL__VEC_FN keel_err *KEEL__VEC_(append)(KEEL__VEC *vec, const KEEL_VEC_ITEM *items, size_t count)
+KEEL__VEC_FN keel_err *KEEL__VEC_(append)(KEEL__VEC *vec, KEEL_VEC_ITEM const *items, size_t count)
 {
     if (count == 0)
         return NULL;
@@ -211,7 +225,7 @@ KEEL__VEC_FN keel_err *KEEL__VEC_(append)(KEEL__VEC *vec, const KEEL_VEC_ITEM *i
     if (err != NULL)
         return err;
     if (own)
-        items = (const KEEL_VEC_ITEM *)(const void *)((const char *)vec->items + offset);
+        items = (KEEL_VEC_ITEM const *)(const void *)((const char *)vec->items + offset);
     memcpy(vec->items + vec->len, items, count * sizeof(KEEL_VEC_ITEM));
     vec->len += count;
     vec->keel__changes++;
@@ -281,6 +295,25 @@ KEEL__VEC_FN bool KEEL__VEC_(swap_remove)(KEEL__VEC *vec, size_t index, KEEL_VEC
     KEEL__VEC_(keel__out)(vec, index, out);
     vec->items[index] = vec->items[vec->len];
     return true;
+}
+
+KEEL__VEC_FN void KEEL__VEC_(filter)(KEEL__VEC *vec, bool (*keep)(KEEL_VEC_ITEM item, void *arg),
+                                     void *arg)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < vec->len; i++) {
+        if (keep(vec->items[i], arg))
+            vec->items[kept++] = vec->items[i];
+#ifdef KEEL_VEC_ITEM_FREE
+        else
+            KEEL_VEC_ITEM_FREE(&vec->items[i]);
+#endif
+    }
+    if (kept < vec->len) {
+        vec->len = kept;
+        vec->keel__changes++;
+    }
 }
 
 KEEL__VEC_FN KEEL__VEC_ITER KEEL__VEC_(each)(const KEEL__VEC *vec)

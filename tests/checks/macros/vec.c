@@ -36,3 +36,7 @@ typedef struct keel_check_big {
 #define KEEL_VEC_ITEM keel_check_big
 #define KEEL_VEC_IMPLEMENT
 #include <keel/vec.h>
+
+#define KEEL_VEC_NAME keel_check_names
+#define KEEL_VEC_ITEM const char *
+#include <keel/vec.h>

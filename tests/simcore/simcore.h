@@ -8,14 +8,15 @@
  * out. It is run again and again, each time with other answers to "which core goes on?". A schedule is a
  * list of deviations from the default, which is to let the running core go on, else the next in turn:
  *     every schedule with one deviation, dense: with a point after each access too, not only before;
- *     every schedule with two, with two and dense, with three: as far as the budget goes, spread evenly;
+ *     every schedule with two: a scenario too large for that has failed;
+ *     every schedule with two and dense, with three: as far as the budget goes, spread evenly;
  *     then random ones (a core may lose its turn at any point) and PCT ones (Burckhardt et al., 2010: random
  *     priorities and some points where they change).
  * A run fails by a check, a deadlock, a core or memory that is left, a write to freed memory, misuse, a
  * crash or too many steps. Then its schedule is reduced, and shown with the line that replays it.
  *
- * Environment: KEEL_SIMCORE_MS, the computing time of a scenario for more than one deviation, and a quarter
- * of it for random schedules; KEEL_SIMCORE_REPLAY, a schedule to run instead. */
+ * Environment: KEEL_SIMCORE_MS, the computing time of a scenario for what has a budget, and a quarter of it
+ * for random schedules; KEEL_SIMCORE_REPLAY, a schedule to run instead. */
 
 #include "support.h"
 

@@ -185,17 +185,39 @@ static void two_sleeping_thieves_are_called(void)
     simcore_stop(rt);
 }
 
-/* Two workers spawn at once while the third may sleep. */
+typedef struct spawner {
+    crew crew;
+    flag here, *go;
+} spawner;
+
+static keel_err *spawn_when_told(keel_ctx *ctx, void *arg)
+{
+    spawner *s = arg;
+
+    raise_flag(&s->here);
+    spin_until(s->go);
+    return spawn_and_spin(ctx, &s->crew);
+}
+
+/* Two workers spawn at once while the third may sleep. How they came to run is not explored. */
 static void two_spawners_share_a_thief(void)
 {
     keel_runtime *rt = simcore_runtime(3, NULL);
-    crew a = { .group = keel_group_new(keel_runtime_ctx(rt), NULL) };
-    crew b = { .group = keel_group_new(keel_runtime_ctx(rt), NULL) };
+    spawner spawners[2];
+    flag go = { 0 };
 
-    keel_group_go(a.group, spawn_and_spin, &a);
-    keel_group_go(b.group, spawn_and_spin, &b);
-    sim_ok(keel_group_wait(a.group));
-    sim_ok(keel_group_wait(b.group));
+    keel__machine_quiet(true);
+    for (int i = 0; i < 2; i++) {
+        spawners[i] =
+            (spawner){ .crew.group = keel_group_new(keel_runtime_ctx(rt), NULL), .go = &go };
+        keel_group_go(spawners[i].crew.group, spawn_when_told, &spawners[i]);
+    }
+    for (int i = 0; i < 2; i++)
+        spin_until(&spawners[i].here);
+    keel__machine_quiet(false);
+    raise_flag(&go);
+    for (int i = 0; i < 2; i++)
+        sim_ok(keel_group_wait(spawners[i].crew.group));
     simcore_stop(rt);
 }
 

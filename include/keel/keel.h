@@ -4,6 +4,7 @@
 
 /** All of keel. */
 
+#include <keel/buf.h>
 #include <keel/chan.h>
 #include <keel/clock.h>
 #include <keel/ctx.h>
@@ -17,6 +18,7 @@
 #include <keel/select.h>
 #include <keel/sim.h>
 #include <keel/sim_net.h>
+#include <keel/str.h>
 #include <keel/sync.h>
 #include <keel/task.h>
 #include <keel/template.h>

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "harness.h"
 
+#include <malloc.h>
 #include <sched.h>
 #include <string.h>
 #include <time.h>
@@ -15,9 +16,6 @@ typedef struct runner {
     bool allocs;
 } runner;
 
-/* The program whose allocations bench_start reads; NULL while timing. */
-static const bench_program *counting;
-
 double bench_now_ns(void)
 {
     struct timespec t;
@@ -26,22 +24,26 @@ double bench_now_ns(void)
     return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
 }
 
+size_t bench_heap_bytes(void)
+{
+#if defined(__GLIBC__) && (__GLIBC__ > 2 || __GLIBC_MINOR__ >= 33)
+    struct mallinfo2 info = mallinfo2();
+
+    return info.uordblks + info.hblkhd;
+#else
+    return 0;
+#endif
+}
+
 void bench_start(bench *b)
 {
-    b->start_allocs = counting != NULL ? counting->allocs() : 0;
-    b->start_ns = bench_now_ns();
+    keel_bench_reset(b->timer);
 }
 
 void bench_stop(bench *b)
 {
-    b->value = (bench_now_ns() - b->start_ns) / (double)b->n;
-    b->allocs = (counting != NULL ? counting->allocs() : 0) - b->start_allocs;
-}
-
-void bench_check_failed(const char *condition, const char *file, int line)
-{
-    fprintf(stderr, "%s:%d: check failed: %s\n", file, line, condition);
-    exit(1);
+    keel_bench_stop(b->timer);
+    b->value = (double)keel_bench_elapsed_ns(b->timer) / (double)b->n;
 }
 
 static int compare(const void *a, const void *b)
@@ -80,16 +82,29 @@ static bool use_cpus(unsigned n)
     return left == 0 && sched_setaffinity(0, sizeof set, &set) == 0;
 }
 
-static bench one_run(const runner *r, double scale)
+static void run_workload(keel_bench *timer)
+{
+    const runner *r = (const runner *)timer->arg;
+    const bench_workload *w = r->workload;
+    bench b = { .n = timer->n, .procs = r->procs, .timer = timer };
+
+    w->run(&b);
+    keel_bench_metric(timer, b.value, w->unit != NULL ? w->unit : "ns/op");
+}
+
+/* One run of a workload, and with --allocs another that counts. */
+static keel_bench_result one_run(runner *r, double scale)
 {
     const bench_workload *w = r->workload;
-    bench b = { .n = w->slow ? w->n : (size_t)((double)w->n * scale), .procs = r->procs };
+    keel_bench_entry entry = { .run = run_workload, .name = w->name, .arg = r };
+    keel_bench_result result;
+    size_t n = w->slow ? w->n : (size_t)((double)w->n * scale);
 
     /* every workload can share its operations evenly among 2, 4 or 8 tasks */
     if (!w->slow)
-        b.n = b.n < 64 ? 64 : b.n & ~(size_t)63;
-    w->run(&b);
-    return b;
+        n = n < 64 ? 64 : n & ~(size_t)63;
+    keel_bench_measure(&result, &entry, &(keel_bench_opts){ .count = n, .runs = 1 });
+    return result;
 }
 
 static void print(const runner *r, const char *suffix, double value, const char *unit)
@@ -106,20 +121,21 @@ static void print(const runner *r, const char *suffix, double value, const char 
 /* All runs of one workload, wherever the program wants them. */
 static void all_runs(void *arg)
 {
-    const runner *r = (const runner *)arg;
+    runner *r = (runner *)arg;
     const bench_workload *w = r->workload;
     unsigned runs = w->slow ? (r->runs + 2) / 3 : r->runs;
 
-    if (!w->slow)
-        (void)one_run(r, r->scale / 8);
     if (r->allocs) {
-        bench b = one_run(r, r->scale);
-
-        print(r, "_allocs", (double)b.allocs / (double)b.n, "allocs/op");
+        print(r, "_allocs", one_run(r, r->scale).allocs, "allocs/op");
         return;
     }
-    for (unsigned i = 0; i < runs; i++)
-        print(r, "", one_run(r, r->scale).value, w->unit != NULL ? w->unit : "ns/op");
+    if (!w->slow)
+        (void)one_run(r, r->scale / 8);
+    for (unsigned i = 0; i < runs; i++) {
+        keel_bench_result result = one_run(r, r->scale);
+
+        print(r, "", result.median, result.unit);
+    }
 }
 
 static void measure(runner *r)
@@ -150,7 +166,7 @@ static int options(runner *r, int argc, char **argv)
     int i;
 
     for (i = 1; i < argc && strncmp(argv[i], "--", 2) == 0; i++) {
-        if (strcmp(argv[i], "--allocs") == 0 && r->program->allocs != NULL)
+        if (strcmp(argv[i], "--allocs") == 0 && r->program->counts)
             r->allocs = true;
         else if (strcmp(argv[i], "--runs") == 0 && i + 1 < argc)
             r->runs = (unsigned)strtoul(argv[++i], NULL, 10);
@@ -169,13 +185,11 @@ int bench_main(int argc, char **argv, const bench_program *program)
 
     if (first < 0) {
         fprintf(stderr, "usage: %s [--runs N] [--scale X]%s [SECTION...]\n", argv[0],
-                program->allocs != NULL ? " [--allocs]" : "");
+                program->counts ? " [--allocs]" : "");
         return 2;
     }
-    if (r.allocs) {
-        program->count_allocs();
-        counting = program;
-    }
+    if (r.allocs)
+        KEEL_BENCH_OK(keel_bench_init());
     for (size_t i = 0; i < program->count; i++) {
         r.workload = &program->workloads[i];
         if (!chosen(r.workload->section, argc - first, argv + first))

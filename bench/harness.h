@@ -2,8 +2,10 @@
 #ifndef KEEL_BENCH_HARNESS_H
 #define KEEL_BENCH_HARNESS_H
 
-/* What every benchmark program in C or C++ shares, keel's, the floors' and the peers' alike. A program
- * is a table of workloads and a main that calls bench_main:
+/* What every benchmark program of this suite in C or C++ shares, keel's, the floors' and the peers' alike.
+ * keel/bench.h measures; here is what only a comparison needs: sections, counts that are the same for
+ * all, processors, and runs that can take turns with those of other programs. A program is a table of
+ * workloads and a main that calls bench_main:
  *
  *     bench_task [--runs N] [--scale X] [--allocs] [SECTION...]
  *
@@ -11,14 +13,16 @@
  *
  *     workload <TAB> peer <TAB> value <TAB> unit
  *
- * and bench/run makes medians of them: so the runs of different programs can take turns. X multiplies
- * all counts of operations, for a short run that only shows that things still work. */
+ * and bench/run makes medians of them. X multiplies all counts of operations, for a short run that only
+ * shows that things still work. */
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+
+#include <keel/bench.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -28,11 +32,9 @@ extern "C" {
 typedef struct bench {
     size_t n; /* how many operations to do */
     unsigned
-        procs;     /* the CPUs, and the scheduler's threads, it may use; 0: the program's default */
-    double value;  /* what to report; bench_stop puts ns per operation here */
-    size_t allocs; /* allocations between start and stop */
-    double start_ns; /* the rest is the harness's */
-    size_t start_allocs;
+        procs;    /* the CPUs, and the scheduler's threads, it may use; 0: the program's default */
+    double value; /* what to report; bench_stop puts ns per operation here */
+    keel_bench *timer; /* for what keel/bench.h offers beyond these */
 } bench;
 
 typedef void (*bench_fn)(bench *b);
@@ -61,10 +63,7 @@ typedef struct bench_program {
     size_t count;
     /* Calls body(arg) where the program's workloads are to run, say in a task. NULL: calls it. */
     void (*inside)(unsigned procs, void (*body)(void *arg), void *arg);
-    /* Makes allocations be counted from now on, and says how many there were, for --allocs. NULL: the
-     * program cannot tell. */
-    void (*count_allocs)(void);
-    size_t (*allocs)(void);
+    bool counts; /* its allocations are keel's, so that --allocs can tell their number */
 } bench_program;
 
 int bench_main(int argc, char **argv, const bench_program *program);
@@ -72,15 +71,16 @@ int bench_main(int argc, char **argv, const bench_program *program);
 double bench_now_ns(void);
 
 /* Ends the program when a workload computed the wrong answer. */
-#define BENCH_CHECK(condition)                                                                     \
-    ((condition) ? (void)0 : bench_check_failed(#condition, __FILE__, __LINE__))
-void bench_check_failed(const char *condition, const char *file, int line);
+#define BENCH_CHECK KEEL_BENCH_CHECK
 
 /* Sorts `count` values and returns the one at that percentage. */
 double bench_percentile(double *values, size_t count, unsigned percent);
 
+/* How many bytes the program has from malloc just now; 0 where the C library cannot tell. */
+size_t bench_heap_bytes(void);
+
 /* Makes the compiler believe that `p`, and all memory, is used here. */
-#define BENCH_KEEP(p) __asm__ volatile("" : : "g"(p) : "memory")
+#define BENCH_KEEP KEEL_BENCH_KEEP
 
 /* Keeps a function a function, so that returning through it costs what it does in real code. */
 #define BENCH_NOINLINE __attribute__((noinline))

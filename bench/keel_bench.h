@@ -2,8 +2,7 @@
 #ifndef KEEL_BENCH_KEEL_BENCH_H
 #define KEEL_BENCH_KEEL_BENCH_H
 
-/* What keel's own benchmark programs share beyond the harness: a runtime around each workload, and the
- * allocator that counts. */
+/* What keel's own benchmark programs share beyond the harness: a runtime around each workload. */
 
 #include <keel/keel.h>
 
@@ -18,8 +17,8 @@ int bench_keel_main(int argc, char **argv, const bench_workload *workloads, size
 /* The context of the task that the workload runs in. */
 keel_ctx *bench_ctx(void);
 
-/* Ends the program if `err` is one. */
-void bench_must(keel_err *err);
+/* Ends the program if the call returned an error. */
+#define bench_must KEEL_BENCH_OK
 
 #define BENCH_COUNT(array) (sizeof(array) / sizeof((array)[0]))
 

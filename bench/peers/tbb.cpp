@@ -230,8 +230,8 @@ const bench_workload workloads[] = {
 
 int main(int argc, char **argv)
 {
-    const bench_program program = { workloads, sizeof workloads / sizeof workloads[0], inside, NULL,
-                                    NULL };
+    const bench_program program = { workloads, sizeof workloads / sizeof workloads[0], inside,
+                                    false };
 
     return bench_main(argc, argv, &program);
 }

@@ -89,6 +89,34 @@ static void only_what_is_timed_is_counted(void **state)
     assert_true(result.alloc_bytes == 16);
 }
 
+static void prepares_with_the_timer_stopped(keel_bench *b)
+{
+    keel_mem_free(allocate(300));
+    keel_bench_stop(b);
+    keel_bench_reset(b);
+    keel_mem_free(allocate(8 * b->n));
+}
+
+static void reset_forgets_allocations_that_were_counted(void **state)
+{
+    (void)state;
+    keel_bench_result result = measure(prepares_with_the_timer_stopped, 1, 1);
+
+    assert_true(result.allocs == 1);
+    assert_true(result.alloc_bytes == 8);
+}
+
+static void nothing_is_counted_between_the_runs(void **state)
+{
+    (void)state;
+    assert_true(measure(two_blocks, 1, 1).counted);
+    keel__bench_count before = keel__bench_counted();
+    keel_mem_free(allocate(16));
+    keel__bench_count after = keel__bench_counted();
+    assert_int_equal(after.allocs, before.allocs);
+    assert_int_equal(after.bytes, before.bytes);
+}
+
 static void *allocate_in_thread(void *arg)
 {
     keel_mem_free(allocate(64));
@@ -171,6 +199,8 @@ int main(void)
         cmocka_unit_test(allocations_and_their_bytes_are_for_one_operation),
         cmocka_unit_test(a_reallocation_counts_as_one_of_its_new_size),
         cmocka_unit_test(only_what_is_timed_is_counted),
+        cmocka_unit_test(reset_forgets_allocations_that_were_counted),
+        cmocka_unit_test(nothing_is_counted_between_the_runs),
         cmocka_unit_test(allocations_of_all_threads_count),
         cmocka_unit_test(counting_has_a_run_of_its_own),
         cmocka_unit_test(lines_show_them),

@@ -5,6 +5,7 @@
 /** All of keel. */
 
 #include <keel/buf.h>
+#include <keel/breaker.h>
 #include <keel/chan.h>
 #include <keel/clock.h>
 #include <keel/ctx.h>
@@ -12,6 +13,7 @@
 #include <keel/duration.h>
 #include <keel/err.h>
 #include <keel/group.h>
+#include <keel/limiter.h>
 #include <keel/mem.h>
 #include <keel/rand.h>
 #include <keel/runtime.h>

@@ -20,6 +20,7 @@ KEEL_BEGIN_DECLS
  * A *sentinel* is a static error, compared by address through any number of wraps
  * (keel_err_is). It allocates nothing; retaining and freeing it do nothing.
  * A *payload* is a struct of yours inside an error, found again by its type (keel_err_as).
+ * A *field* is a value with a name that an error got on its way (keel_err_with, in keel/any.h).
  *
  * Threads: immutable after it was made; any thread may read, retain and free.
  * Source:  Go's package errors. A wrap shows its text, then its cause's: "read app.conf: not found".
@@ -77,6 +78,7 @@ KEEL_ERR_DECLARE(keel_err_reset);
 KEEL_ERR_DECLARE(keel_err_unreachable);
 KEEL_ERR_DECLARE(keel_err_no_space);
 KEEL_ERR_DECLARE(keel_err_io);
+KEEL_ERR_DECLARE(keel_err_eof);
 
 #define KEEL_ERR_NOMEM keel_err_nomem             /**< Out of memory. */
 #define KEEL_ERR_INVAL keel_err_inval             /**< An argument or option makes no sense. */
@@ -99,6 +101,7 @@ KEEL_ERR_DECLARE(keel_err_io);
 #define KEEL_ERR_UNREACHABLE keel_err_unreachable /**< No way to that address. */
 #define KEEL_ERR_NO_SPACE keel_err_no_space       /**< The disk, or a quota, is full. */
 #define KEEL_ERR_IO keel_err_io                   /**< Any other failure of input or output. */
+#define KEEL_ERR_EOF keel_err_eof                 /**< There is nothing more to read. */
 
 /* ---- Making errors ---- */
 
@@ -210,7 +213,8 @@ const keel_err *keel_err_unwrap(const keel_err *err);
 size_t keel_err_join_count(const keel_err *err);
 const keel_err *keel_err_join_get(const keel_err *err, size_t index);
 
-/** The place that made this error (not its cause), `src/orders.c:42`; NULL for a sentinel or a join. */
+/** The place that made this error (not its cause), `src/orders.c:42`; NULL for a sentinel or a join, unless
+ * it has fields: then where it got the first. */
 const char *keel_err_where(const keel_err *err);
 
 /** The errno that the chain was made from (keel_err_from_errno), or 0. */
@@ -227,7 +231,7 @@ size_t keel_err_format(const keel_err *err, char *buf, size_t size);
 /**
  * Writes the chain as a JSON object, as snprintf does:
  * `{"error":"outer: inner","chain":[{"text":"outer","at":"a.c:7"},{"text":"inner"}]}`, each link with
- * its "type" or "errno" where it has them. A join is a link without text of its own: "errors" are
+ * its "type", "errno" or "fields" (an object) where it has them. A join is a link without text of its own: "errors" are
  * objects like the whole, "more" counts what it did not keep. Invalid UTF-8 becomes U+FFFD. NULL is
  * `null`.
  */

@@ -4,6 +4,7 @@
 
 /** All of keel. */
 
+#include <keel/any.h>
 #include <keel/buf.h>
 #include <keel/breaker.h>
 #include <keel/chan.h>

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <keel/any.h>
 #include <keel/mem.h>
 
 #include "base/atomic.h"
@@ -35,6 +36,7 @@ KEEL_ERR_DEFINE(keel_err_reset, "connection reset");
 KEEL_ERR_DEFINE(keel_err_unreachable, "unreachable");
 KEEL_ERR_DEFINE(keel_err_no_space, "no space left");
 KEEL_ERR_DEFINE(keel_err_io, "input/output error");
+KEEL_ERR_DEFINE(keel_err_eof, "end of file");
 
 /* ---- Making errors ---- */
 
@@ -219,6 +221,75 @@ keel_err *keel_err_new_typed(const char *where, const keel_err_type *type, const
     return &err->head;
 }
 
+/* ---- Fields ---- */
+
+/* The bytes that a value refers to and that an error keeps behind its key, with a NUL. */
+static size_t tail_bytes(keel_any value)
+{
+    bool some = keel_any_kind(value) == KEEL_ANY_STR || keel_any_kind(value) == KEEL_ANY_BYTES;
+
+    return some ? value.as.str.len + 1 : 0;
+}
+
+/* Makes the value the error's own; `tail` has room for its bytes. False: out of memory. */
+static bool own(keel_any *value, char *tail)
+{
+    value->keel__owned = false;
+    if (tail_bytes(*value) > 0) {
+        if (value->as.str.len > 0)
+            memcpy(tail, value->as.str.ptr, value->as.str.len);
+        tail[value->as.str.len] = '\0';
+        value->as.str.ptr = tail;
+        value->keel__terminated = true;
+        return true;
+    }
+    return keel_any_dup(value, *value) == NULL;
+}
+
+keel_err *keel_err_with_at(const char *where, keel_err *err, const char *key, keel_any value)
+{
+    keel__need(key != NULL, "keel_err_with", "key");
+    if (err == NULL)
+        return NULL;
+    size_t key_size = strlen(key) + 1, tail = tail_bytes(value);
+    if (tail > PTRDIFF_MAX - key_size - sizeof(keel__err_field))
+        return err;
+
+    keel__err_field *field = make(offsetof(keel__err_field, text) + key_size + tail,
+                                  KEEL__ERR_FIELD, keel__err_depth(err), where);
+    if (field == NULL)
+        return err;
+    memcpy(field->text, key, key_size);
+    field->head.keel__text = field->text;
+    field->cause = err;
+    field->value = value;
+    if (!own(&field->value, field->text + key_size)) {
+        keel_mem_free(field);
+        return err;
+    }
+    return &field->head;
+}
+
+bool keel_err_field(const keel_err *err, const char *key, keel_any *out)
+{
+    keel__need(key != NULL, "keel_err_field", "key");
+    keel__need(out != NULL, "keel_err_field", "out");
+    *out = keel_any_none();
+    if (err == NULL)
+        return false;
+    for (; keel__err_is_link(err); err = keel__err_below(err)) {
+        if (keel__err_kind(err) == KEEL__ERR_FIELD && strcmp(err->keel__text, key) == 0) {
+            *out = keel_any_borrow(((const keel__err_field *)err)->value);
+            return true;
+        }
+    }
+    for (size_t i = 0; i < keel_err_join_count(err); i++) {
+        if (keel_err_field(keel_err_join_get(err, i), key, out))
+            return true;
+    }
+    return false;
+}
+
 /* ---- Joining ---- */
 
 static bool is_join(const keel_err *err)
@@ -311,11 +382,8 @@ bool keel_err_is(const keel_err *err, const keel_err *target)
 {
     if (err == NULL || target == NULL)
         return err == target;
-    while (keel__err_kind(err) == KEEL__ERR_WRAP) {
-        if (err == target)
-            return true;
-        err = ((const keel__err_wrap *)err)->cause;
-    }
+    while (err != target && keel__err_is_link(err))
+        err = keel__err_below(err);
     if (err == target)
         return true;
 
@@ -332,11 +400,11 @@ bool keel_err_is(const keel_err *err, const keel_err *target)
     return false;
 }
 
-/* Where the causes end: never a wrap. */
+/* Where the causes end: never a wrap, nor a field. */
 static const keel_err *innermost(const keel_err *err)
 {
-    while (keel__err_kind(err) == KEEL__ERR_WRAP)
-        err = ((const keel__err_wrap *)err)->cause;
+    while (keel__err_is_link(err))
+        err = keel__err_below(err);
     return err;
 }
 
@@ -359,26 +427,37 @@ const void *keel_err_as(const keel_err *err, const keel_err_type *type)
 
 const keel_err *keel_err_unwrap(const keel_err *err)
 {
-    if (err == NULL || keel__err_kind(err) != KEEL__ERR_WRAP)
+    if (err == NULL)
         return NULL;
-    return ((const keel__err_wrap *)err)->cause;
+    err = keel__err_bare(err);
+    return keel__err_kind(err) == KEEL__ERR_WRAP ? keel__err_below(err) : NULL;
 }
 
 size_t keel_err_join_count(const keel_err *err)
 {
-    return err != NULL && is_join(err) ? ((const keel__err_join *)err)->count : 0;
+    if (err == NULL)
+        return 0;
+    err = keel__err_bare(err);
+    return is_join(err) ? ((const keel__err_join *)err)->count : 0;
 }
 
 const keel_err *keel_err_join_get(const keel_err *err, size_t index)
 {
     if (index >= keel_err_join_count(err))
         return NULL;
-    return ((const keel__err_join *)err)->items[index];
+    return ((const keel__err_join *)keel__err_bare(err))->items[index];
 }
 
 const char *keel_err_where(const keel_err *err)
 {
-    return err != NULL ? err->keel__where : NULL;
+    const char *where = NULL;
+
+    for (; err != NULL; err = keel__err_below(err)) {
+        if (keel__err_kind(err) != KEEL__ERR_FIELD)
+            return err->keel__where != NULL ? err->keel__where : where;
+        where = err->keel__where;
+    }
+    return NULL;
 }
 
 int keel_err_errno(const keel_err *err)
@@ -419,6 +498,16 @@ static keel_err *drop(keel_err *err, keel_err *dead)
     return err;
 }
 
+/* What a field owns. An error among that may have fields in turn, and so on: it goes on the list. */
+static keel_err *drop_field(keel__err_field *field, keel_err *dead)
+{
+    dead = drop(field->cause, dead);
+    if (keel_any_kind(field->value) == KEEL_ANY_ERR)
+        return drop((keel_err *)(uintptr_t)field->value.as.err, dead);
+    keel_any_deinit(&field->value);
+    return dead;
+}
+
 void keel_err_free(keel_err *err)
 {
     if (err == NULL)
@@ -430,6 +519,8 @@ void keel_err_free(keel_err *err)
 
         if (keel__err_kind(err) == KEEL__ERR_WRAP) {
             dead = drop(((keel__err_wrap *)err)->cause, dead);
+        } else if (keel__err_kind(err) == KEEL__ERR_FIELD) {
+            dead = drop_field((keel__err_field *)err, dead);
         } else if (keel__err_kind(err) == KEEL__ERR_TYPED) {
             keel__err_typed *typed = (keel__err_typed *)err;
             if (typed->type->free != NULL)
@@ -447,12 +538,25 @@ void keel_err_free(keel_err *err)
 const keel_err *keel__err_at(const void *ptr, size_t size)
 {
     const keel_err *err = ptr;
-    static const size_t offsets[] = { [KEEL__ERR_TEXT] = offsetof(keel__err_text, text),
-                                      [KEEL__ERR_WRAP] = offsetof(keel__err_wrap, text),
-                                      [KEEL__ERR_ERRNO] = offsetof(keel__err_errno, text) };
+    size_t offset = 0;
 
-    if (size <= sizeof *err || keel__err_kind(err) >= sizeof offsets / sizeof *offsets)
+    if (size <= sizeof *err)
         return NULL;
-    size_t offset = offsets[keel__err_kind(err)];
+    switch (keel__err_kind(err)) {
+    case KEEL__ERR_TEXT:
+        offset = offsetof(keel__err_text, text);
+        break;
+    case KEEL__ERR_WRAP:
+        offset = offsetof(keel__err_wrap, text);
+        break;
+    case KEEL__ERR_FIELD:
+        offset = offsetof(keel__err_field, text);
+        break;
+    case KEEL__ERR_ERRNO:
+        offset = offsetof(keel__err_errno, text);
+        break;
+    default:
+        break;
+    }
     return offset != 0 && err->keel__text == (const char *)err + offset ? err : NULL;
 }

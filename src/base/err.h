@@ -5,17 +5,21 @@
 /* What is behind a keel_err: its kind says which of these structs it is the head of. All but the
  * static ones are one allocation each, text and payload included. */
 
+#include <assert.h>
 #include <stdalign.h>
 
+#include <keel/any.h>
 #include <keel/err.h>
 
 enum keel__err_kind {
     KEEL__ERR_STATIC, /* a sentinel: nothing but the head */
     KEEL__ERR_TEXT,
-    KEEL__ERR_WRAP,
     KEEL__ERR_TYPED,
     KEEL__ERR_ERRNO,
     KEEL__ERR_JOIN,
+    KEEL__ERR_LINK = 64, /* the bit of those that stand before another: */
+    KEEL__ERR_WRAP = KEEL__ERR_LINK,
+    KEEL__ERR_FIELD, /* no error of its own: one more field of the one below */
 };
 
 /* keel__kind also holds how deep joins nest below, so that functions may recurse into joins, and
@@ -32,7 +36,17 @@ static inline uint32_t keel__err_depth(const keel_err *err)
     return err->keel__kind >> KEEL__ERR_DEPTH_SHIFT;
 }
 
-/* keel__text points to `text` in the three kinds that have one, and is NULL in the other two. */
+static inline const keel_err *keel__err_below(const keel_err *err);
+
+/* The error that a chain of fields belongs to. */
+static inline const keel_err *keel__err_bare(const keel_err *err)
+{
+    while (keel__err_kind(err) == KEEL__ERR_FIELD)
+        err = keel__err_below(err);
+    return err;
+}
+
+/* keel__text points to `text` in the kinds that have one, and is NULL in the other two. */
 typedef struct keel__err_text {
     keel_err head;
     char text[];
@@ -43,6 +57,27 @@ typedef struct keel__err_wrap {
     keel_err *cause; /* never NULL */
     char text[];
 } keel__err_wrap;
+
+typedef struct keel__err_field {
+    keel_err head;
+    keel_err *cause; /* never NULL, and where a wrap has it */
+    keel_any value;  /* of texts and bytes: what stands behind the key */
+    char text[];     /* the key */
+} keel__err_field;
+
+static_assert(offsetof(keel__err_wrap, cause) == offsetof(keel__err_field, cause),
+              "what is below is found without a look at the kind");
+
+static inline bool keel__err_is_link(const keel_err *err)
+{
+    return (err->keel__kind & KEEL__ERR_LINK) != 0;
+}
+
+/* What a wrap wraps, or whose a field is. */
+static inline const keel_err *keel__err_below(const keel_err *err)
+{
+    return ((const keel__err_wrap *)err)->cause;
+}
 
 typedef struct keel__err_errno {
     keel_err head;

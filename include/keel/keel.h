@@ -5,6 +5,7 @@
 /** All of keel. */
 
 #include <keel/any.h>
+#include <keel/arena.h>
 #include <keel/buf.h>
 #include <keel/breaker.h>
 #include <keel/chan.h>
@@ -18,6 +19,7 @@
 #include <keel/mem.h>
 #include <keel/rand.h>
 #include <keel/runtime.h>
+#include <keel/secret.h>
 #include <keel/select.h>
 #include <keel/sim.h>
 #include <keel/sim_net.h>

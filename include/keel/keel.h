@@ -15,6 +15,7 @@
 #include <keel/duration.h>
 #include <keel/err.h>
 #include <keel/group.h>
+#include <keel/hash.h>
 #include <keel/limiter.h>
 #include <keel/mem.h>
 #include <keel/rand.h>

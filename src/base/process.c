@@ -4,17 +4,22 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include <keel/hash.h>
 #include <keel/mem.h>
+#include <keel/rand.h>
 
 #include "base/atomic.h"
 #include "base/sim_hook.h"
+#include "base/spin.h"
 
 /* Everything in keel that a process has once, and that is not constant:
  *   - `worker_of_thread`, and the actor of a plain thread (task/park.c), one for each thread;
  *   - `allocator`, set once before the first allocation, and `allocator_used`;
  *   - the handlers of SIGSEGV and SIGBUS that keel__fault_install found (task/fault.c).
  *   - `keel__sim_word`, the simulation that is under way, if any;
+ *   - `keel__process_secret`, set once before the first hash, and `keel__process_secret_there`.
  * Nothing registers itself when the program is loaded. */
 
 /* ---- Thread-locals ---- */
@@ -40,6 +45,50 @@ __attribute__((noinline)) void keel__process_set_worker(struct keel__worker *wor
 /* ---- Simulation ---- */
 
 keel__aptr keel__sim_word;
+
+/* ---- Secrets ---- */
+
+uint64_t keel__process_secret[KEEL__SECRETS];
+keel__a32 keel__process_secret_there;
+static keel__spin secret_lock;
+
+/* The first to come sets them: false for all others. */
+static bool set_secrets(const uint64_t *secret)
+{
+    keel__spin_lock(&secret_lock);
+    const bool first = keel__load_relaxed(&keel__process_secret_there) == 0;
+    if (first) {
+        memcpy(keel__process_secret, secret, sizeof keel__process_secret);
+        keel__store(&keel__process_secret_there, 1);
+    }
+    keel__spin_unlock(&secret_lock);
+    return first;
+}
+
+keel_err *keel_hash_seed(uint64_t seed)
+{
+    uint64_t secret[KEEL__SECRETS];
+    keel_rand rand;
+
+    keel_rand_seed(&rand, seed);
+    for (int i = 0; i < KEEL__SECRETS; i++)
+        secret[i] = keel_rand_u64(&rand);
+    return set_secrets(secret) ? NULL : KEEL_ERR_BUSY;
+}
+
+/* In a simulation not at random, so that a run can be repeated in another process. */
+void keel__process_draw_secrets(void)
+{
+    uint64_t secret[KEEL__SECRETS];
+
+    if (keel__sim() != NULL) {
+        keel_err_free(keel_hash_seed(0)); /* somebody may have been faster */
+        return;
+    }
+    for (int i = 0; i < KEEL__SECRETS; i++)
+        secret[i] = keel_rand_system_seed();
+    (void)set_secrets(secret);
+}
 
 /* ---- Misuse ---- */
 

@@ -8,10 +8,26 @@
 
 #include <keel/defs.h>
 
+#include "base/atomic.h"
+
 /* The worker that the calling thread is, or NULL. Read and written through these only, and never
  * inlined: a compiler may keep the address of a thread-local in a register across a switch of stacks. */
 struct keel__worker *keel__process_worker(void);
 void keel__process_set_worker(struct keel__worker *worker);
+
+/* What hashes of strings and bytes are keyed with (hash.c). Drawn when first asked for; the same from then
+ * on. */
+enum { KEEL__SECRETS = 7 };
+extern uint64_t keel__process_secret[KEEL__SECRETS];
+extern keel__a32 keel__process_secret_there;
+void keel__process_draw_secrets(void);
+
+static inline const uint64_t *keel__process_secrets(void)
+{
+    if (__builtin_expect(keel__load(&keel__process_secret_there) == 0, 0))
+        keel__process_draw_secrets();
+    return keel__process_secret;
+}
 
 /* Ends the program because its caller broke the contract of a function: a message that names the
  * function and the object, then abort. In every build. */

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include <keel/any.h>
 #include <keel/clock.h>
 #include <keel/err.h>
 
@@ -48,11 +49,20 @@ KEEL_NODISCARD keel_ctx *keel_ctx_with_timeout_cause(keel_ctx *parent, int64_t t
                                                      keel_err *cause);
 
 /**
- * A child that carries a value, which is borrowed and must outlive it and its descendants. The key
- * is compared by address: give each kind of value a `static const char` of its own, and pass its
- * address. Source: Go's context.WithValue.
+ * A child that carries a value. The key is compared by address: give each kind of value a `static const
+ * char` of its own, and pass its address.
+ *
+ *     static const char user_key;
+ *     keel_ctx *inner = keel_ctx_with_value(ctx, &user_key, KEEL_ANY_PTR(user, &someone));
+ *     ...
+ *     const user *u = KEEL_ANY_AS(keel_ctx_value(ctx, &user_key), user);
+ *
+ * The value is copied (keel_any_dup), and goes when the context and its descendants have: a text and an
+ * error need not outlive the call, a pointer whose type has no `dup` must outlive them all.
+ *
+ * Source: Go's context.WithValue.
  */
-KEEL_NODISCARD keel_ctx *keel_ctx_with_value(keel_ctx *parent, const void *key, void *value);
+KEEL_NODISCARD keel_ctx *keel_ctx_with_value(keel_ctx *parent, const void *key, keel_any value);
 
 /** A context with the parent's values that does not end with it. Source: context.WithoutCancel. */
 KEEL_NODISCARD keel_ctx *keel_ctx_without_cancel(keel_ctx *parent);
@@ -85,8 +95,8 @@ KEEL_NODISCARD keel_err *keel_ctx_cause(keel_ctx *ctx);
 /** Says whether there is a deadline, and stores it (0 if there is none). */
 bool keel_ctx_deadline(keel_ctx *ctx, int64_t *deadline_ns);
 
-/** The value of the nearest ancestor that carries one for this key, or NULL. */
-void *keel_ctx_value(keel_ctx *ctx, const void *key);
+/** The value of the nearest ancestor that carries one for this key, or "none". Borrowed from the context. */
+keel_any keel_ctx_value(keel_ctx *ctx, const void *key);
 
 /** The time on the clock that this context's deadlines go by. */
 int64_t keel_ctx_now(keel_ctx *ctx);

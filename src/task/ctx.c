@@ -67,6 +67,7 @@ void keel__ctx_release(keel_ctx *ctx)
 
         keel_err_free(ctx->cause);
         keel_err_free(ctx->timeout_cause);
+        keel_any_deinit(&ctx->value);
         keel_mem_free(ctx);
         ctx = parent; /* and give up its reference on the parent, without recursion */
     }
@@ -346,14 +347,17 @@ keel_ctx *keel_ctx_with_timeout(keel_ctx *parent, int64_t timeout_ns)
     return keel_ctx_with_timeout_cause(parent, timeout_ns, NULL);
 }
 
-keel_ctx *keel_ctx_with_value(keel_ctx *parent, const void *key, void *value)
+keel_ctx *keel_ctx_with_value(keel_ctx *parent, const void *key, keel_any value)
 {
     keel_ctx *ctx = make(parent, false, INT64_MAX);
 
     if (ctx == NULL)
         return or_broken(NULL, parent);
+    if (keel_any_dup(&ctx->value, value) != NULL) { /* KEEL_ERR_NOMEM, which is static */
+        keel__ctx_free(ctx);
+        return or_broken(NULL, parent);
+    }
     ctx->key = key;
-    ctx->value = value;
     return ctx;
 }
 
@@ -411,12 +415,12 @@ bool keel_ctx_deadline(keel_ctx *ctx, int64_t *deadline_ns)
     return some;
 }
 
-void *keel_ctx_value(keel_ctx *ctx, const void *key)
+keel_any keel_ctx_value(keel_ctx *ctx, const void *key)
 {
     for (; ctx != NULL; ctx = ctx->parent)
         if (ctx->key == key && key != NULL)
-            return ctx->value;
-    return NULL;
+            return keel_any_borrow(ctx->value);
+    return keel_any_none();
 }
 
 keel_clock *keel__ctx_clock(keel_ctx *ctx)

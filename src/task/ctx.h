@@ -28,7 +28,7 @@ struct keel_ctx {
     keel_clock *clock;
     int64_t deadline_ns; /* the earliest of its own and the ancestors'; INT64_MAX: none */
     const void *key;
-    void *value;
+    keel_any value; /* its own */
 
     keel__spin tree_lock; /* if this is a top; guards, in the whole tree, the next two */
     keel__link sibling;

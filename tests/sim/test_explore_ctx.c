@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "explore.h"
 
+KEEL_ANY_TYPE_STATIC(void); /* a pointer to anything */
+
 /* Contexts, after-functions and timers under every schedule with three deviations. */
 
 typedef struct world {
@@ -67,7 +69,7 @@ static keel_err *make_child(keel_ctx *ctx, void *arg)
 static keel_err *cascade_body(keel_ctx *ctx, world *w)
 {
     w->child = keel_ctx_with_cancel(w->ctx);
-    w->grandchild = keel_ctx_with_value(w->child, &w->calls, w);
+    w->grandchild = keel_ctx_with_value(w->child, &w->calls, KEEL_ANY_PTR(void, w));
     keel_err *err = together(ctx, w, look, make_child, cancel_it, look);
     keel_ctx_free(w->grandchild);
     keel_ctx_free(w->child);

@@ -8,6 +8,8 @@
 #include "task/switch.h"
 #include "task/worker.h"
 
+KEEL_ANY_TYPE_STATIC(void); /* a pointer to anything */
+
 /* ---- What the after-functions of these tests do ---- */
 
 static void count_run(void *arg)
@@ -87,7 +89,7 @@ CREW_TEST(it_runs_when_an_ancestor_ends)
 {
     keel__a32 runs = { 0 };
     keel_ctx *top = keel_ctx_with_cancel(ctx);
-    keel_ctx *middle = keel_ctx_with_value(top, "key", &runs);
+    keel_ctx *middle = keel_ctx_with_value(top, "key", KEEL_ANY_PTR(void, &runs));
     keel_ctx *low = keel_ctx_with_timeout(middle, KEEL_HOUR(1));
     keel_after *after = new_after(low, count_run, &runs);
 

@@ -4,6 +4,8 @@
 #include "task/ctx.h"
 #include "task/worker.h"
 
+KEEL_ANY_TYPE_STATIC(void); /* a pointer to anything */
+
 static const char key_a, key_b, key_c;
 
 /* What keel_ctx_cause says, by address: sentinels and errors that the test still holds. */
@@ -34,8 +36,8 @@ static void the_background_never_ends(void **state)
         assert_null(keel_ctx_cause(ctx));
         assert_false(keel_ctx_deadline(ctx, &deadline_ns));
         assert_true(deadline_ns == 0);
-        assert_null(keel_ctx_value(ctx, &key_a));
-        assert_null(keel_ctx_value(ctx, NULL));
+        assert_null(KEEL_ANY_AS(keel_ctx_value(ctx, &key_a), void));
+        assert_null(KEEL_ANY_AS(keel_ctx_value(ctx, NULL), void));
         int64_t now_ns = keel_ctx_now(ctx);
         assert_true(now_ns <= keel_clock_now(keel_clock_system()));
     }
@@ -72,7 +74,7 @@ CREW_TEST_ON_TIME(descendants_end_with_it_and_for_its_cause)
     keel_err *high = keel_err_new("high"), *low = keel_err_new("low");
     keel_ctx *top = keel_ctx_with_cancel(ctx);
     keel_ctx *ended = keel_ctx_with_cancel(top), *below_ended = keel_ctx_with_cancel(ended);
-    keel_ctx *value = keel_ctx_with_value(top, &key_a, top);
+    keel_ctx *value = keel_ctx_with_value(top, &key_a, KEEL_ANY_PTR(void, top));
     keel_ctx *leaf = keel_ctx_with_timeout(value, KEEL_HOUR(1));
     keel_ctx *other = keel_ctx_with_cancel(ctx);
 
@@ -105,7 +107,7 @@ CREW_TEST(a_child_of_what_has_ended_has_ended)
     keel_ctx_cancel_cause(top, keel_err_retain(cause));
     keel_ctx *children[] = {
         keel_ctx_with_cancel(top),
-        keel_ctx_with_value(top, &key_a, top),
+        keel_ctx_with_value(top, &key_a, KEEL_ANY_PTR(void, top)),
         keel_ctx_with_timeout(top, KEEL_HOUR(1)),
         keel_ctx_with_timeout_cause(top, -1, keel_err_retain(late)),
         keel_ctx_with_deadline_cause(top, INT64_MIN, keel_err_retain(late)),
@@ -125,15 +127,16 @@ CREW_TEST(a_child_of_what_has_ended_has_ended)
 CREW_TEST(freeing_a_parent_ends_children_that_stay_valid)
 {
     int seen = 1;
-    keel_ctx *top = keel_ctx_with_value(ctx, &key_a, &seen);
-    keel_ctx *middle = keel_ctx_with_value(top, &key_b, ctx);
+    keel_ctx *top = keel_ctx_with_value(ctx, &key_a, KEEL_ANY_PTR(void, &seen));
+    keel_ctx *middle = keel_ctx_with_value(top, &key_b, KEEL_ANY_PTR(void, ctx));
     keel_ctx *low = keel_ctx_with_cancel(middle);
 
     (void)arg;
     keel_ctx_free(top);
     keel_ctx_free(middle);
     must(keel_ctx_err(low) == KEEL_ERR_CANCELLED);
-    must(keel_ctx_value(low, &key_a) == &seen && keel_ctx_value(low, &key_b) == ctx);
+    must(KEEL_ANY_AS(keel_ctx_value(low, &key_a), void) == &seen &&
+         KEEL_ANY_AS(keel_ctx_value(low, &key_b), void) == ctx);
     keel_ctx *late = keel_ctx_with_cancel(low);
     must(keel_ctx_err(late) == KEEL_ERR_CANCELLED);
     keel_ctx_free(low);
@@ -214,7 +217,7 @@ static keel_err *earlier_wins(keel_ctx *ctx, void *arg)
     start_ns = keel_ctx_now(ctx);
     top = keel_ctx_with_timeout_cause(ctx, KEEL_S(2), keel_err_retain(outer));
     low = keel_ctx_with_timeout_cause(top, KEEL_S(1), keel_err_retain(inner));
-    keel_ctx *lower = keel_ctx_with_value(low, &key_a, ctx);
+    keel_ctx *lower = keel_ctx_with_value(low, &key_a, KEEL_ANY_PTR(void, ctx));
     must_err(keel_sleep(lower, KEEL_S(3)), KEEL_ERR_DEADLINE);
     must(keel_ctx_now(ctx) == start_ns + KEEL_S(1));
     must(cause_is(low, inner) && cause_is(lower, inner) && keel_ctx_err(top) == NULL);
@@ -288,19 +291,23 @@ CREW_TEST(values_are_found_through_all_kinds)
     keel_ctx *chain[7];
 
     (void)arg;
-    chain[0] = keel_ctx_with_value(ctx, &key_a, &hidden);
+    chain[0] = keel_ctx_with_value(ctx, &key_a, KEEL_ANY_PTR(void, &hidden));
     chain[1] = keel_ctx_with_cancel(chain[0]);
-    chain[2] = keel_ctx_with_value(chain[1], &key_b, &b);
+    chain[2] = keel_ctx_with_value(chain[1], &key_b, KEEL_ANY_PTR(void, &b));
     chain[3] = keel_ctx_with_timeout(chain[2], KEEL_HOUR(1));
     chain[4] = keel_ctx_without_cancel(chain[3]);
-    chain[5] = keel_ctx_with_value(chain[4], &key_a, &a);
+    chain[5] = keel_ctx_with_value(chain[4], &key_a, KEEL_ANY_PTR(void, &a));
     chain[6] = keel_ctx_with_deadline_cause(chain[5], 0, NULL);
-    must(keel_ctx_value(chain[6], &key_a) == &a && keel_ctx_value(chain[6], &key_b) == &b);
-    must(keel_ctx_value(chain[4], &key_a) == &hidden && keel_ctx_value(chain[1], &key_b) == NULL);
-    must(keel_ctx_value(chain[6], &key_c) == NULL && keel_ctx_value(chain[6], NULL) == NULL);
+    must(KEEL_ANY_AS(keel_ctx_value(chain[6], &key_a), void) == &a &&
+         KEEL_ANY_AS(keel_ctx_value(chain[6], &key_b), void) == &b);
+    must(KEEL_ANY_AS(keel_ctx_value(chain[4], &key_a), void) == &hidden &&
+         KEEL_ANY_AS(keel_ctx_value(chain[1], &key_b), void) == NULL);
+    must(KEEL_ANY_AS(keel_ctx_value(chain[6], &key_c), void) == NULL &&
+         KEEL_ANY_AS(keel_ctx_value(chain[6], NULL), void) == NULL);
     for (size_t i = 0; i < 6; i++) /* ended, they still carry */
         keel_ctx_free(chain[i]);
-    must(keel_ctx_value(chain[6], &key_a) == &a && keel_ctx_value(chain[6], &key_b) == &b);
+    must(KEEL_ANY_AS(keel_ctx_value(chain[6], &key_a), void) == &a &&
+         KEEL_ANY_AS(keel_ctx_value(chain[6], &key_b), void) == &b);
     keel_ctx_free(chain[6]);
     return NULL;
 }
@@ -309,17 +316,85 @@ CREW_TEST(values_are_found_through_all_kinds)
 CREW_TEST(a_value_of_nothing_hides_another)
 {
     int a = 1;
-    keel_ctx *high = keel_ctx_with_value(ctx, &key_a, &a);
-    keel_ctx *low = keel_ctx_with_value(high, &key_a, NULL);
-    keel_ctx *keyless = keel_ctx_with_value(low, NULL, &a);
+    keel_ctx *high = keel_ctx_with_value(ctx, &key_a, KEEL_ANY_PTR(void, &a));
+    keel_ctx *low = keel_ctx_with_value(high, &key_a, KEEL_ANY_PTR(void, NULL));
+    keel_ctx *keyless = keel_ctx_with_value(low, NULL, KEEL_ANY_PTR(void, &a));
 
     (void)arg;
-    must(keel_ctx_value(high, &key_a) == &a && keel_ctx_value(low, &key_a) == NULL);
-    must(keel_ctx_value(keyless, NULL) == NULL);
+    must(KEEL_ANY_AS(keel_ctx_value(high, &key_a), void) == &a &&
+         KEEL_ANY_AS(keel_ctx_value(low, &key_a), void) == NULL);
+    must(KEEL_ANY_AS(keel_ctx_value(keyless, NULL), void) == NULL);
     keel_ctx_free(keyless);
     keel_ctx_free(low);
     keel_ctx_free(high);
     return NULL;
+}
+
+typedef struct user {
+    int id;
+} user;
+typedef struct user stranger;
+KEEL_ANY_TYPE_STATIC(user);
+KEEL_ANY_TYPE_STATIC(stranger);
+
+CREW_TEST(a_value_of_another_type_is_not_taken_for_it)
+{
+    user someone = { 42 };
+    int64_t number;
+    keel_ctx *typed = keel_ctx_with_value(ctx, &key_a, KEEL_ANY_PTR(user, &someone));
+    keel_ctx *numbered = keel_ctx_with_value(typed, &key_b, keel_any_i64(7));
+
+    (void)arg;
+    must(KEEL_ANY_AS(keel_ctx_value(numbered, &key_a), user) == &someone);
+    must(KEEL_ANY_AS(keel_ctx_value(numbered, &key_a), stranger) == NULL);
+    must(KEEL_ANY_AS(keel_ctx_value(numbered, &key_b), user) == NULL);
+    must(keel_any_get_i64(keel_ctx_value(numbered, &key_b), &number) && number == 7);
+    must(!keel_any_get_i64(keel_ctx_value(numbered, &key_a), &number));
+    must(keel_any_kind(keel_ctx_value(numbered, &key_c)) == KEEL_ANY_NONE);
+    keel_ctx_free(numbered);
+    keel_ctx_free(typed);
+    return NULL;
+}
+
+CREW_TEST(texts_and_errors_are_copied_and_live_as_long_as_descendants)
+{
+    char name[] = "request 7";
+    const char *text;
+    const keel_err *found;
+    keel_err *err = keel_err_new("the first try failed");
+    keel_ctx *named = keel_ctx_with_value(ctx, &key_a, keel_any_text(name));
+    keel_ctx *failed = keel_ctx_with_value(named, &key_b, keel_any_err(err));
+    keel_ctx *low = keel_ctx_with_cancel(failed);
+
+    (void)arg;
+    name[0] = '?';
+    keel_err_free(err);
+    keel_ctx_free(named);
+    keel_ctx_free(failed);
+    must(keel_any_get_text(keel_ctx_value(low, &key_a), &text) && strcmp(text, "request 7") == 0);
+    must(keel_any_get_err(keel_ctx_value(low, &key_b), &found) && found == err);
+    keel_any borrowed = keel_ctx_value(low, &key_a);
+    keel_any_deinit(&borrowed);
+    must(keel_any_get_text(keel_ctx_value(low, &key_a), &text) && strcmp(text, "request 7") == 0);
+    keel_ctx_free(low);
+    return NULL;
+}
+
+static void without_memory_for_its_value_it_has_ended(void **state)
+{
+    (void)state;
+    keel_ctx *parent = keel_ctx_with_cancel(NULL);
+
+    for (size_t nth = 1; nth <= 2; nth++) {
+        support_mem_fail(nth, false);
+        keel_ctx *ctx = keel_ctx_with_value(parent, &key_a, keel_any_text("a text to copy"));
+        support_mem_fail(0, false);
+        assert_ptr_equal(keel_ctx_err(ctx), KEEL_ERR_NOMEM);
+        assert_int_equal(keel_any_kind(keel_ctx_value(ctx, &key_a)), KEEL_ANY_NONE);
+        keel_ctx_free(ctx);
+    }
+    assert_null(keel_ctx_err(parent));
+    keel_ctx_free(parent);
 }
 
 CREW_TEST_ON_TIME(without_cancel_it_does_not_end_with_its_parent)
@@ -327,7 +402,7 @@ CREW_TEST_ON_TIME(without_cancel_it_does_not_end_with_its_parent)
     int a = 1;
     int64_t deadline_ns;
     keel_ctx *top = keel_ctx_with_timeout(ctx, KEEL_S(1));
-    keel_ctx *value = keel_ctx_with_value(top, &key_a, &a);
+    keel_ctx *value = keel_ctx_with_value(top, &key_a, KEEL_ANY_PTR(void, &a));
     keel_ctx *detached = keel_ctx_without_cancel(value), *low = keel_ctx_with_cancel(detached);
 
     (void)arg;
@@ -340,7 +415,7 @@ CREW_TEST_ON_TIME(without_cancel_it_does_not_end_with_its_parent)
     keel_ctx_free(late);
     keel_ctx_free(value);
     keel_ctx_free(top);
-    must(keel_ctx_value(low, &key_a) == &a);
+    must(KEEL_ANY_AS(keel_ctx_value(low, &key_a), void) == &a);
 
     /* on its own it is a context like any other */
     keel_ctx_cancel(detached);
@@ -432,7 +507,7 @@ static keel_ctx *make_kind(int kind, keel_ctx *parent, keel_err *cause)
     case 4:
         return keel_ctx_with_timeout_cause(parent, INT64_MAX, cause);
     case 5:
-        return keel_ctx_with_value(parent, &key_a, cause);
+        return keel_ctx_with_value(parent, &key_a, KEEL_ANY_PTR(void, cause));
     case 6:
         return keel_ctx_without_cancel(parent);
     default:
@@ -444,7 +519,7 @@ static void without_memory_it_has_ended_for_that(void **state)
 {
     (void)state;
     keel_err *cause = keel_err_new("cause"), *late = keel_err_new("late");
-    keel_ctx *parent = keel_ctx_with_value(NULL, &key_a, cause);
+    keel_ctx *parent = keel_ctx_with_value(NULL, &key_a, KEEL_ANY_PTR(void, cause));
     int64_t deadline_ns;
 
     for (int kind = 0; kind < 7; kind++) {
@@ -457,7 +532,7 @@ static void without_memory_it_has_ended_for_that(void **state)
             keel_ctx_cancel_cause(ctx, keel_err_retain(late));
             assert_true(cause_is(ctx, KEEL_ERR_NOMEM));
             assert_err(keel_sleep(ctx, KEEL_HOUR(1)), KEEL_ERR_NOMEM);
-            assert_null(keel_ctx_value(ctx, &key_a));
+            assert_null(KEEL_ANY_AS(keel_ctx_value(ctx, &key_a), void));
             assert_false(keel_ctx_deadline(ctx, &deadline_ns));
             keel_ctx_free(ctx);
             if (below < 7)
@@ -519,6 +594,9 @@ int main(void)
         support_test(a_far_deadline_does_not_overflow),
         support_test(values_are_found_through_all_kinds),
         support_test(a_value_of_nothing_hides_another),
+        support_test(a_value_of_another_type_is_not_taken_for_it),
+        support_test(texts_and_errors_are_copied_and_live_as_long_as_descendants),
+        support_test(without_memory_for_its_value_it_has_ended),
         support_test(without_cancel_it_does_not_end_with_its_parent),
         support_test(cancelling_ends_every_wait_below),
         support_test(a_wait_that_ends_otherwise_leaves_its_context),

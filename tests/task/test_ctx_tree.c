@@ -5,6 +5,8 @@
 #include "task/ctx.h"
 #include "task/worker.h"
 
+KEEL_ANY_TYPE_STATIC(void); /* a pointer to anything */
+
 /* Contexts in large trees, at once from several threads, and where no runtime keeps their time. */
 
 static const char key;
@@ -54,12 +56,13 @@ static keel_err *use_deep_chain(keel_ctx *ctx, void *arg)
     int value;
 
     must(chain != NULL);
-    chain[0] = keel_ctx_with_value(ctx, &key, &value);
+    chain[0] = keel_ctx_with_value(ctx, &key, KEEL_ANY_PTR(void, &value));
     chain[1] = keel_ctx_with_timeout(chain[0], KEEL_S(1));
     for (size_t i = 2; i < DEPTH; i++)
         chain[i] = keel_ctx_with_cancel(chain[i - 1]);
     keel_ctx *leaf = chain[DEPTH - 1];
-    must(keel_ctx_value(leaf, &key) == &value && keel_ctx_deadline(leaf, &deadline_ns));
+    must(KEEL_ANY_AS(keel_ctx_value(leaf, &key), void) == &value &&
+         keel_ctx_deadline(leaf, &deadline_ns));
     if (from_below) {
         must_err(keel_sleep(leaf, KEEL_S(2)), KEEL_ERR_DEADLINE); /* also without a runtime */
     } else {
@@ -134,7 +137,7 @@ CREW_TEST_ON_TIME(every_descendant_has_ended_when_cancel_returns)
         for (uint64_t i = 1; i < count; i++) {
             keel_ctx *parent = f.nodes[keel_rand_below(&rand, i)];
             f.nodes[i] = i % 3 == 0 ? keel_ctx_with_timeout(parent, KEEL_HOUR((int64_t)i))
-                                    : keel_ctx_with_value(parent, &key, &f);
+                                    : keel_ctx_with_value(parent, &key, KEEL_ANY_PTR(void, &f));
         }
         crew_open(&c, ctx);
         for (int i = 0; i < 3; i++)
@@ -330,7 +333,8 @@ static void threads_time_out_by_themselves(void **state)
     enum { WAITERS = 4 };
     keel_err *slow = keel_err_new("too slow");
     keel_ctx *top = keel_ctx_with_timeout_cause(NULL, KEEL_MS(2), keel_err_retain(slow));
-    keel_ctx *low = keel_ctx_with_cancel(top), *other = keel_ctx_with_value(top, &key, top);
+    keel_ctx *low = keel_ctx_with_cancel(top),
+             *other = keel_ctx_with_value(top, &key, KEEL_ANY_PTR(void, top));
     waiter waiters[WAITERS];
     int64_t deadline_ns;
     crew c;
@@ -420,7 +424,7 @@ static void a_group_has_its_parents_deadline_and_cause(void **state)
     keel_ctx *ctx = keel_ctx_with_timeout_cause(NULL, KEEL_MS(2), keel_err_retain(slow));
     keel_ctx *mid = keel_ctx_with_cancel(ctx);
     keel_group *group = keel_group_new(mid, &(keel_group_opts){ .runtime = rt });
-    keel_ctx *low = keel_ctx_with_value(keel_group_ctx(group), &key, rt);
+    keel_ctx *low = keel_ctx_with_value(keel_group_ctx(group), &key, KEEL_ANY_PTR(void, rt));
     keel_group_go(group, look_at_group, &group_ns);
     assert_err(keel_group_wait(group), KEEL_ERR_DEADLINE);
     assert_true(keel_ctx_deadline(ctx, &deadline_ns));
@@ -566,7 +570,7 @@ static void model_make(model *m, int at, int64_t now_ns)
     case 2:
         n->key = &model_keys[keel_rand_below(&m->rand, 3)];
         n->value = n;
-        n->ctx = keel_ctx_with_value(above, n->key, n->value);
+        n->ctx = keel_ctx_with_value(above, n->key, KEEL_ANY_PTR(void, n->value));
         break;
     case 3:
         n->own_ns = now_ns + keel_rand_between(&m->rand, -2, 40);
@@ -628,7 +632,8 @@ static bool same_as_model(const model *m, int at)
         int holder = at;
         while (holder >= 0 && m->nodes[holder].key != &model_keys[k])
             holder = m->nodes[holder].values;
-        if (keel_ctx_value(n->ctx, &model_keys[k]) != (holder >= 0 ? m->nodes[holder].value : NULL))
+        if (KEEL_ANY_AS(keel_ctx_value(n->ctx, &model_keys[k]), void) !=
+            (holder >= 0 ? m->nodes[holder].value : NULL))
             return false;
     }
     return true;

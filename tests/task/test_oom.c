@@ -3,6 +3,8 @@
 
 #include "base/atomic.h"
 
+KEEL_ANY_TYPE_STATIC(void); /* a pointer to anything */
+
 /* Every allocation of a scenario fails in turn, once and from there on. The scenarios may fail, with
  * KEEL_ERR_NOMEM; they may not crash, hang, or lose memory. support_mem_torture counts it all. */
 
@@ -218,7 +220,7 @@ static void set_flag(void *flag)
 static keel_err *use_contexts(keel_ctx *ctx, void *arg)
 {
     static const char key;
-    keel_ctx *valued = keel_ctx_with_value(ctx, &key, arg);
+    keel_ctx *valued = keel_ctx_with_value(ctx, &key, KEEL_ANY_PTR(void, arg));
     keel_ctx *free_one = keel_ctx_with_cancel(valued);
     keel_ctx *limited = keel_ctx_with_timeout_cause(free_one, KEEL_S(1), keel_err_new("a cause"));
     keel_ctx *detached = keel_ctx_without_cancel(limited);

@@ -19,6 +19,7 @@
 #include <keel/limiter.h>
 #include <keel/mem.h>
 #include <keel/rand.h>
+#include <keel/retry.h>
 #include <keel/runtime.h>
 #include <keel/secret.h>
 #include <keel/select.h>

@@ -22,8 +22,9 @@ KEEL_BEGIN_DECLS
  * select takes, whether a timer fires before a task that could run does. A wait for an hour takes no time.
  * A scenario with up to about a thousand operations can be explored well.
  *
- * With keel::sim_guard linked too, direct uses of the outside world are reported by name: the C library's
- * clocks, random numbers, threads, sockets, sleeps and fork (KEEL_SIM_OUTSIDE).
+ * With keel::sim_guard linked too, direct uses of the outside world are reported by name and place: the C
+ * library's clocks, timers and sleeps, random numbers and their devices, threads and processes, sockets, and
+ * waiting for descriptors or signals (KEEL_SIM_OUTSIDE). Files and pipes are left alone.
  *
  * Threads: the calling thread, which must be a plain one; one exploration at a time in a process.
  */

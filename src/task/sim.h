@@ -75,6 +75,7 @@ typedef struct sim_failure {
     keel_sim_kind kind;
     uint32_t task;      /* whose step it was, or 0 */
     const void *object; /* what it is about, or NULL */
+    const void *place;  /* the call that it is about: where it returns to; or NULL */
     uint64_t involved;  /* a bit for each task with a part in it, of the first 64 */
     char text[SIM_TEXT_BYTES];
 } sim_failure;

@@ -535,6 +535,7 @@ static void begin(sim_engine *engine)
     engine->decisions = engine->last_planned = 0;
     engine->failure.kind = KEEL_SIM_PASS;
     engine->failure.involved = 0;
+    engine->failure.place = NULL;
     engine->alternative_count = engine->event_count = engine->note_length = 0;
     keel__sim_index_plan(engine);
     keel__store_relaxed(&engine->clock.now_ns, 0);

@@ -13,6 +13,7 @@ import (
 	"os"
 	"runtime"
 	"sort"
+	"strings"
 	"sync"
 	"time"
 )
@@ -467,6 +468,271 @@ func errs() {
 	})
 }
 
+// Maps. The keys, and the input of the sorts, are those of bench/inputs.c.
+
+func random(state *uint64) uint64 {
+	*state += 0x9E3779B97F4A7C15
+	z := *state
+	z = (z ^ z>>30) * 0xBF58476D1CE4E5B9
+	z = (z ^ z>>27) * 0x94D049BB133111EB
+	return z ^ z>>31
+}
+
+// shuffled returns the keys in an order that depends on the seed.
+func shuffled(keys []uint64, seed uint64) []uint64 {
+	out := append([]uint64(nil), keys...)
+	for i := len(out) - 1; i > 0; i-- {
+		j := random(&seed) % uint64(i+1)
+		out[i], out[j] = out[j], out[i]
+	}
+	return out
+}
+
+type keySet[K comparable] struct{ insert, hit, miss, doomed []K }
+
+func numbers(n int) keySet[uint64] {
+	seed1, seed2 := uint64(1), uint64(2)
+	insert, miss := make([]uint64, n), make([]uint64, n)
+	for i := range insert {
+		insert[i], miss[i] = random(&seed1), random(&seed2)
+	}
+	return keySet[uint64]{insert, shuffled(insert, 3), miss, shuffled(insert, 4)}
+}
+
+func texts(n int) keySet[string] {
+	list := func(keys []uint64) []string {
+		out := make([]string, len(keys))
+		for i, k := range keys {
+			out[i] = fmt.Sprintf("%016x", k)
+		}
+		return out
+	}
+	k := numbers(n)
+	return keySet[string]{list(k.insert), list(k.hit), list(k.miss), list(k.doomed)}
+}
+
+func built[K comparable](keys []K) map[K]uint64 {
+	m := map[K]uint64{}
+	for i, k := range keys {
+		m[k] = uint64(i)
+	}
+	return m
+}
+
+// mapWorkloads measures what can be done with a map. Keys, and the map that is asked, are kept, those of
+// the warm-up and of the runs.
+func mapWorkloads[K comparable](kind string, n int, keysOf func(n int) keySet[K]) {
+	keys := map[int]keySet[K]{}
+	asked := map[int]map[K]uint64{}
+	prepare := func(n int) (map[K]uint64, keySet[K]) {
+		if asked[n] == nil {
+			keys[n] = keysOf(n)
+			asked[n] = built(keys[n].insert)
+			runtime.GC()
+		}
+		return asked[n], keys[n]
+	}
+	op := func(name string, f func(m map[K]uint64, keys keySet[K]) float64) {
+		measure("hash_"+kind+"_"+name, "ns/op", n, func(n int) float64 {
+			m, keys := prepare(n)
+			return f(m, keys) / float64(n)
+		})
+	}
+	sumOf := func(n int) uint64 { return uint64(n) * uint64(n-1) / 2 }
+	op("insert", func(_ map[K]uint64, keys keySet[K]) float64 {
+		start := time.Now()
+		m := built(keys.insert)
+		d := since(start)
+		check(len(m) == len(keys.insert))
+		return d
+	})
+	op("hit", func(m map[K]uint64, keys keySet[K]) float64 {
+		sum := uint64(0)
+		start := time.Now()
+		for _, k := range keys.hit {
+			sum += m[k]
+		}
+		d := since(start)
+		check(sum == sumOf(len(m)))
+		return d
+	})
+	op("miss", func(m map[K]uint64, keys keySet[K]) float64 {
+		found := 0
+		start := time.Now()
+		for _, k := range keys.miss {
+			if _, ok := m[k]; ok {
+				found++
+			}
+		}
+		d := since(start)
+		check(found == 0)
+		return d
+	})
+	op("iterate", func(m map[K]uint64, keys keySet[K]) float64 {
+		sum := uint64(0)
+		start := time.Now()
+		for _, v := range m {
+			sum += v
+		}
+		d := since(start)
+		check(sum == sumOf(len(m)))
+		return d
+	})
+	op("delete", func(_ map[K]uint64, keys keySet[K]) float64 {
+		m := built(keys.insert)
+		start := time.Now()
+		for _, k := range keys.doomed {
+			delete(m, k)
+		}
+		d := since(start)
+		check(len(m) == 0)
+		return d
+	})
+	measure("hash_"+kind+"_bytes", "B/elem", n, func(n int) float64 {
+		_, keys := prepare(n)
+		before := heap()
+		m := built(keys.insert)
+		after := heap()
+		runtime.KeepAlive(m)
+		return float64(after-before) / float64(n)
+	})
+}
+
+// heap returns how many bytes are in use.
+func heap() uint64 {
+	var stats runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&stats)
+	return stats.HeapAlloc
+}
+
+func maps() {
+	mapWorkloads("u64", 1_000_000, numbers)
+	mapWorkloads("u64_900k", 900_000, numbers)
+	mapWorkloads("str16", 1_000_000, texts)
+}
+
+// Sorts.
+
+type record struct{ key, value uint64 }
+
+func keyAt(pattern string, i, n int, random uint64) uint64 {
+	switch pattern {
+	case "sorted":
+		return uint64(i)
+	case "reversed":
+		return uint64(n - i)
+	case "few":
+		return random % 16
+	}
+	return random
+}
+
+func sortWorkload[T any](name, pattern string, element func(key uint64, i int) T, less func(a, b T) bool) {
+	measureAs("go sort.Slice", name+"_"+pattern, "ns/elem", 1_000_000, func(n int) float64 {
+		v := make([]T, n)
+		seed := uint64(5)
+		for i := range v {
+			v[i] = element(keyAt(pattern, i, n, random(&seed)), i)
+		}
+		inOrder := func(i, j int) bool { return less(v[i], v[j]) }
+		start := time.Now()
+		sort.Slice(v, inOrder)
+		d := since(start)
+		check(sort.SliceIsSorted(v, inOrder))
+		return d / float64(n)
+	})
+}
+
+func sorts() {
+	for _, pattern := range []string{"random", "sorted", "reversed", "few"} {
+		sortWorkload("sort_i32", pattern, func(key uint64, i int) int32 { return int32(key) },
+			func(a, b int32) bool { return a < b })
+		sortWorkload("sort_rec16", pattern, func(key uint64, i int) record { return record{key, uint64(i)} },
+			func(a, b record) bool { return a.key < b.key })
+	}
+}
+
+// Buffers.
+
+func buffers() {
+	pool := sync.Pool{New: func() any { return new([1024]byte) }}
+	getAndPut := func(n int) {
+		for i := 0; i < n; i++ {
+			b := pool.Get().(*[1024]byte)
+			b[0] = 1
+			pool.Put(b)
+		}
+	}
+	const peer = "go sync.Pool"
+	measureAs(peer, "buf1k_getput", "ns/op", 2_000_000, func(n int) float64 {
+		start := time.Now()
+		getAndPut(n)
+		return since(start) / float64(n)
+	})
+	measureAs(peer, "buf1k_batch64", "ns/op", 2_000_000, func(n int) float64 {
+		var held [64]*[1024]byte
+		start := time.Now()
+		for i := 0; i < n; i += len(held) {
+			for k := range held {
+				held[k] = pool.Get().(*[1024]byte)
+				held[k][0] = 1
+			}
+			for k := range held {
+				pool.Put(held[k])
+			}
+		}
+		return since(start) / float64(n)
+	})
+	measureAs(peer, "buf1k_getput_2threads", "ns/op", 2_000_000, func(n int) float64 {
+		var wg sync.WaitGroup
+		wg.Add(2)
+		start := time.Now()
+		for t := 0; t < 2; t++ {
+			go func() {
+				getAndPut(n)
+				wg.Done()
+			}()
+		}
+		wg.Wait()
+		return since(start) / float64(n)
+	})
+}
+
+// Concatenation: 1000 characters, one by one.
+
+func concat() {
+	each := func(peer, workload string, n int, f func() string) {
+		measureAs(peer, workload, "ns/op", n, func(n int) float64 {
+			length := 0
+			d := perOp(n, func() { length += len(f()) })
+			check(length == 1000*n)
+			return d
+		})
+	}
+	each("go", "concat_slow", 5_000, func() string {
+		s := ""
+		for i := 0; i < 1000; i++ {
+			s += "x"
+		}
+		return s
+	})
+	each("go", "concat_fast", 500_000, func() string {
+		b := make([]byte, 1000)
+		for i := range b {
+			b[i] = 'x'
+		}
+		return string(b)
+	})
+	each("go strings.Builder", "concat_buffer", 200_000, func() string {
+		var b strings.Builder
+		for i := 0; i < 1000; i++ {
+			b.WriteByte('x')
+		}
+		return b.String()
+	})
+}
+
 func main() {
 	sections := []struct {
 		name string
@@ -474,7 +740,8 @@ func main() {
 	}{
 		{"spawn", spawn}, {"yield", yield}, {"chan", channels}, {"pipeline", pipeline},
 		{"select", selecting}, {"sieve", sieving}, {"mutex", mutex}, {"ctx", contexts},
-		{"sleep", sleeping}, {"err", errs},
+		{"sleep", sleeping}, {"err", errs}, {"map", maps}, {"sort", sorts}, {"bufpool", buffers},
+		{"concat", concat},
 	}
 	flag.Parse()
 	if *runs <= 0 || *scale <= 0 {

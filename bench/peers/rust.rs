@@ -4,8 +4,11 @@
 //
 // Usage: rust [--runs N] [--scale X] [SECTION...], as bench/harness.h says.
 
+use std::collections::hash_map::RandomState;
+use std::collections::HashMap;
 use std::error::Error;
 use std::fmt;
+use std::hash::{BuildHasher, BuildHasherDefault, Hash, Hasher};
 use std::hint::black_box;
 use std::sync::mpsc::{sync_channel, Receiver};
 use std::sync::{Arc, Mutex};
@@ -15,6 +18,7 @@ use std::time::{Duration, Instant};
 extern "C" {
     fn sched_getaffinity(pid: i32, size: usize, mask: *mut u64) -> i32;
     fn sched_setaffinity(pid: i32, size: usize, mask: *const u64) -> i32;
+    fn mallinfo2() -> Mallinfo2;
 }
 
 type Mask = [u64; 16];
@@ -285,14 +289,282 @@ fn errors(r: &Run) {
     r.measure("err_as3", "rust downcast through source()", "ns/op", 5_000_000, as3);
 }
 
+// Maps. The keys, and the input of the sorts, are those of bench/inputs.c.
+
+fn random(state: &mut u64) -> u64 {
+    *state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
+    let mut z = *state;
+    z = (z ^ z >> 30).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    z = (z ^ z >> 27).wrapping_mul(0x94D0_49BB_1331_11EB);
+    z ^ z >> 31
+}
+
+fn shuffled(keys: &[u64], mut seed: u64) -> Vec<u64> {
+    let mut v = keys.to_vec();
+    for i in (1..v.len()).rev() {
+        v.swap(i, (random(&mut seed) % (i as u64 + 1)) as usize);
+    }
+    v
+}
+
+const INSERT: usize = 0;
+const HIT: usize = 1;
+const MISS: usize = 2;
+const DELETE: usize = 3;
+const ITERATE: usize = 4;
+const BYTES: usize = 5;
+
+/// The keys of one map, by what is done with them: as numbers, and as one text of 16 digits each.
+struct Keys {
+    n: usize,
+    numbers: [Vec<u64>; 4],
+    texts: [String; 4],
+}
+
+/// Kept for the two latest numbers, those of the warm-up and of the runs.
+static KEPT: Mutex<Vec<Arc<Keys>>> = Mutex::new(Vec::new());
+
+fn keys_of(n: usize) -> Arc<Keys> {
+    let mut kept = KEPT.lock().unwrap();
+    if let Some(keys) = kept.iter().find(|k| k.n == n) {
+        return keys.clone();
+    }
+    let (mut one, mut two) = (1, 2);
+    let insert: Vec<u64> = (0..n).map(|_| random(&mut one)).collect();
+    let miss = (0..n).map(|_| random(&mut two)).collect();
+    let numbers = [insert.clone(), shuffled(&insert, 3), miss, shuffled(&insert, 4)];
+    let text = |list: &Vec<u64>| list.iter().map(|k| format!("{k:016x}")).collect();
+    let texts = [text(&numbers[0]), text(&numbers[1]), text(&numbers[2]), text(&numbers[3])];
+    kept.truncate(1);
+    kept.insert(0, Arc::new(Keys { n, numbers, texts }));
+    kept[0].clone()
+}
+
+/// A small multiply-and-rotate hasher, beside the default, SipHash.
+#[derive(Default)]
+struct Fx(u64);
+
+impl Fx {
+    fn add(&mut self, word: u64) {
+        self.0 = (self.0.rotate_left(5) ^ word).wrapping_mul(0x517C_C1B7_2722_0A95);
+    }
+}
+
+impl Hasher for Fx {
+    fn write(&mut self, bytes: &[u8]) {
+        for chunk in bytes.chunks(8) {
+            let mut word = [0; 8];
+            word[..chunk.len()].copy_from_slice(chunk);
+            self.add(u64::from_le_bytes(word));
+        }
+    }
+    fn write_u8(&mut self, v: u8) {
+        self.add(v.into());
+    }
+    fn write_u64(&mut self, v: u64) {
+        self.add(v);
+    }
+    fn finish(&self) -> u64 {
+        self.0.rotate_left(26)
+    }
+}
+
+type FxState = BuildHasherDefault<Fx>;
+
+fn build<K: Eq + Hash, S: BuildHasher + Default>(n: usize, key: &impl Fn(usize, usize) -> K) -> HashMap<K, u64, S> {
+    let mut m = HashMap::default();
+    for i in 0..n {
+        m.insert(key(INSERT, i), i as u64);
+    }
+    assert_eq!(m.len(), n);
+    m
+}
+
+/// One run: `key(list, i)` is the ith key of a list.
+fn map_run<K: Eq + Hash, S: BuildHasher + Default>(op: usize, n: usize, key: impl Fn(usize, usize) -> K) -> f64 {
+    let want = n as u64 * (n as u64 - 1) / 2;
+    let before = heap_bytes();
+    let start = Instant::now();
+    let mut m: HashMap<K, u64, S> = build(n, &key);
+    if op == INSERT {
+        return ns(start) / n as f64;
+    }
+    if op == BYTES {
+        return (heap_bytes() - before) as f64 / n as f64;
+    }
+    let start = Instant::now();
+    match op {
+        HIT => assert_eq!((0..n).map(|i| m[&key(HIT, i)]).sum::<u64>(), want),
+        MISS => assert_eq!((0..n).filter(|i| m.contains_key(&key(MISS, *i))).count(), 0),
+        ITERATE => assert_eq!(m.values().sum::<u64>(), want),
+        _ => (0..n).for_each(|i| assert!(m.remove(&key(DELETE, i)).is_some())),
+    }
+    ns(start) / n as f64
+}
+
+fn numbers<S: BuildHasher + Default, const OP: usize>(n: usize) -> f64 {
+    let keys = keys_of(n);
+    map_run::<u64, S>(OP, n, |list, i| keys.numbers[list][i])
+}
+
+fn texts<S: BuildHasher + Default, const OP: usize>(n: usize) -> f64 {
+    let keys = keys_of(n);
+    map_run::<&str, S>(OP, n, |list, i| &keys.texts[list][i * 16..i * 16 + 16])
+}
+
+#[repr(C)]
+struct Mallinfo2 {
+    arena: usize,
+    ordblks: usize,
+    smblks: usize,
+    hblks: usize,
+    hblkhd: usize,
+    usmblks: usize,
+    fsmblks: usize,
+    uordblks: usize,
+    fordblks: usize,
+    keepcost: usize,
+}
+
+/// How many bytes are in use, of the C library's memory, which is Rust's too.
+fn heap_bytes() -> usize {
+    let info = unsafe { mallinfo2() };
+    info.uordblks + info.hblkhd
+}
+
+type Op = (&'static str, fn(usize) -> f64);
+
+macro_rules! ops {
+    ($f:ident, $s:ty) => {
+        [
+            ("insert", $f::<$s, INSERT> as fn(usize) -> f64),
+            ("hit", $f::<$s, HIT>),
+            ("miss", $f::<$s, MISS>),
+            ("iterate", $f::<$s, ITERATE>),
+            ("delete", $f::<$s, DELETE>),
+            ("bytes", $f::<$s, BYTES>),
+        ]
+    };
+}
+
+fn maps(r: &Run) {
+    let all = |kind: &str, n: usize, peer: &str, ops: [Op; 6]| {
+        for (op, f) in ops {
+            let unit = if op == "bytes" { "B/elem" } else { "ns/op" };
+            r.measure(&format!("hash_{kind}_{op}"), peer, unit, n, f);
+        }
+    };
+    let (sip, fx) = ("rust HashMap (SipHash)", "rust HashMap (fx-like)");
+    all("u64", 1_000_000, sip, ops!(numbers, RandomState));
+    all("u64", 1_000_000, fx, ops!(numbers, FxState));
+    all("u64_900k", 900_000, sip, ops!(numbers, RandomState));
+    all("u64_900k", 900_000, fx, ops!(numbers, FxState));
+    all("str16", 1_000_000, sip, ops!(texts, RandomState));
+    all("str16", 1_000_000, fx, ops!(texts, FxState));
+}
+
+// Sorts.
+
+const PATTERNS: [&str; 4] = ["random", "sorted", "reversed", "few"];
+
+fn sort_input<T>(pattern: usize, n: usize, make: impl Fn(u64, usize) -> T) -> Vec<T> {
+    let mut seed = 5;
+    let element = |i| {
+        let random = random(&mut seed);
+        let key = [random, i as u64, (n - i) as u64, random % 16][pattern];
+        make(key, i)
+    };
+    (0..n).map(element).collect()
+}
+
+fn sort_run<T, K: Ord>(mut v: Vec<T>, sort: impl Fn(&mut [T]), key: impl Fn(&T) -> K) -> f64 {
+    let start = Instant::now();
+    sort(&mut v);
+    let spent = ns(start);
+    assert!(v.windows(2).all(|w| key(&w[0]) <= key(&w[1])));
+    spent / v.len() as f64
+}
+
+fn sort_i32<const PATTERN: usize, const STABLE: bool>(n: usize) -> f64 {
+    let sort = |v: &mut [i32]| if STABLE { v.sort() } else { v.sort_unstable() };
+    sort_run(sort_input(PATTERN, n, |k, _| k as i32), sort, |x| *x)
+}
+
+fn sort_records<const PATTERN: usize, const STABLE: bool>(n: usize) -> f64 {
+    let sort = |v: &mut [(u64, u64)]| if STABLE { v.sort_by_key(|r| r.0) } else { v.sort_unstable_by_key(|r| r.0) };
+    sort_run(sort_input(PATTERN, n, |k, i| (k, i as u64)), sort, |r| r.0)
+}
+
+macro_rules! patterns {
+    ($f:ident, $stable:expr) => {
+        [$f::<0, $stable> as fn(usize) -> f64, $f::<1, $stable>, $f::<2, $stable>, $f::<3, $stable>]
+    };
+}
+
+fn sorts(r: &Run) {
+    let all = |kind: &str, peer: &str, runs: [fn(usize) -> f64; 4]| {
+        for (pattern, f) in PATTERNS.iter().zip(runs) {
+            r.measure(&format!("sort_{kind}_{pattern}"), peer, "ns/elem", 1_000_000, f);
+        }
+    };
+    all("i32", "rust sort_unstable", patterns!(sort_i32, false));
+    all("i32", "rust sort (stable)", patterns!(sort_i32, true));
+    all("rec16", "rust sort_unstable", patterns!(sort_records, false));
+    all("rec16", "rust sort (stable)", patterns!(sort_records, true));
+}
+
+// Concatenation: 1000 characters, one by one.
+
+fn concat_slow(n: usize) -> f64 {
+    per_op(n, || {
+        let mut s = String::new();
+        for _ in 0..1000 {
+            let mut longer = String::with_capacity(s.len() + 1);
+            longer.push_str(&s);
+            longer.push('x');
+            s = longer;
+        }
+        assert_eq!(black_box(s).len(), 1000)
+    })
+}
+
+fn concat_fast(n: usize) -> f64 {
+    per_op(n, || {
+        let mut bytes = vec![0; 1000];
+        for b in &mut bytes {
+            *b = b'x';
+        }
+        assert_eq!(black_box(bytes).len(), 1000)
+    })
+}
+
+fn concat_buffer(n: usize) -> f64 {
+    per_op(n, || {
+        let mut s = String::new();
+        for _ in 0..1000 {
+            s.push(black_box('x'));
+        }
+        assert_eq!(black_box(s).len(), 1000)
+    })
+}
+
+fn concat(r: &Run) {
+    r.measure("concat_slow", "rust", "ns/op", 10_000, concat_slow);
+    r.measure("concat_fast", "rust", "ns/op", 1_000_000, concat_fast);
+    r.measure("concat_buffer", "rust String::push", "ns/op", 200_000, concat_buffer);
+}
+
 fn main() {
-    let sections: [(&str, fn(&Run)); 6] = [
+    let sections: [(&str, fn(&Run)); 9] = [
         ("spawn", spawn),
         ("chan", channels),
         ("pipeline", pipeline),
         ("mutex", mutex),
         ("sleep", sleeping),
         ("err", errors),
+        ("map", maps),
+        ("sort", sorts),
+        ("concat", concat),
     ];
     let mut r = Run { runs: 3, scale: 1.0, given: [0; 16] };
     let mut chosen = Vec::new();

@@ -183,9 +183,9 @@ static void free_task(keel__task *task)
     keel_mem_free(keel__container(task, group_task, task));
 }
 
-/* Starts a task in a place that the caller has taken. */
-static bool start(keel_group *group, keel_task_fn fn, void *arg, const char *name,
-                  const char *where)
+/* Starts a task in a place that the caller has taken; on that worker, if it is one. */
+static bool start(keel_group *group, keel__worker *worker, keel_task_fn fn, void *arg,
+                  const char *name, const char *where)
 {
     group_task *task = keel_mem_calloc(1, sizeof *task);
 
@@ -206,7 +206,10 @@ static bool start(keel_group *group, keel_task_fn fn, void *arg, const char *nam
     task->task.free = free_task;
     keel__tsan_release(&task->task);
     keel__order_release(&task->task);
-    keel__task_spawn(&task->task);
+    if (worker != NULL)
+        keel__task_spawn_on(&task->task, worker);
+    else
+        keel__task_spawn(&task->task);
     return true;
 }
 
@@ -235,7 +238,7 @@ void keel_group_go_at(keel_group *group, keel_task_fn fn, void *arg, const char 
         group->running++;
         keel__spin_unlock(&group->lock);
     }
-    start(group, fn, arg, name, where);
+    start(group, NULL, fn, arg, name, where);
 }
 
 bool keel_group_try_go_at(keel_group *group, keel_task_fn fn, void *arg, const char *name,
@@ -251,7 +254,20 @@ bool keel_group_try_go_at(keel_group *group, keel_task_fn fn, void *arg, const c
     if (!full)
         group->running++;
     keel__spin_unlock(&group->lock);
-    return !full && start(group, fn, arg, name, where);
+    return !full && start(group, NULL, fn, arg, name, where);
+}
+
+void keel__group_go_on(keel_group *group, unsigned worker, keel_task_fn fn, void *arg,
+                       const char *name, const char *where)
+{
+    if (group->broken != NULL)
+        return;
+    keel__point(KEEL__OP_GROUP_GO, group);
+    keel__spin_lock(&group->lock);
+    group->running++;
+    keel__spin_unlock(&group->lock);
+    const unsigned count = group->rt->worker_count;
+    start(group, count > 1 ? &group->rt->workers[worker % count] : NULL, fn, arg, name, where);
 }
 
 keel_err *keel_group_wait(keel_group *group)

@@ -93,7 +93,13 @@ void keel_bench_failed(const char *condition, const char *file, int line);
 
 /** The same unless the call returned NULL; frees the error. */
 #define KEEL_BENCH_OK(call) keel_bench_ok((call), #call, __FILE__, __LINE__)
-void keel_bench_ok(keel_err *err, const char *call, const char *file, int line);
+void keel_bench_error(keel_err *err, const char *call, const char *file, int line);
+
+static inline void keel_bench_ok(keel_err *err, const char *call, const char *file, int line)
+{
+    if (err != NULL)
+        keel_bench_error(err, call, file, line);
+}
 
 /**
  * Makes the compiler believe that `value`, and all memory that others may know of, is used here, so

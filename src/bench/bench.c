@@ -95,10 +95,8 @@ void keel_bench_failed(const char *condition, const char *file, int line)
     exit(1);
 }
 
-void keel_bench_ok(keel_err *err, const char *call, const char *file, int line)
+void keel_bench_error(keel_err *err, const char *call, const char *file, int line)
 {
-    if (err == NULL)
-        return;
     fail(file, line);
     fprintf(stderr, "%s failed: %s\n", call, KEEL_ERR_STR(err));
     keel_err_free(err);

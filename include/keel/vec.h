@@ -108,7 +108,7 @@ KEEL__VEC_FN bool KEEL__VEC_(swap_remove)(KEEL__VEC *vec, size_t index, KEEL_VEC
 KEEL__VEC_FN void KEEL__VEC_(truncate)(KEEL__VEC *vec, size_t len);
 
 /** Keeps those items, in order, that `keep` says true of, once for each, and frees the others. */
-KEEL__VEC_FN void KEEL__VEC_(filter)(KEEL__VEC *vec, bool (*keep)(KEEL_VEC_ITEM item, void *arg),
+KEEL__VEC_FN void KEEL__VEC_(retain)(KEEL__VEC *vec, bool (*keep)(KEEL_VEC_ITEM item, void *arg),
                                      void *arg);
 
 /** An iterator before the first item. */
@@ -297,7 +297,7 @@ KEEL__VEC_FN bool KEEL__VEC_(swap_remove)(KEEL__VEC *vec, size_t index, KEEL_VEC
     return true;
 }
 
-KEEL__VEC_FN void KEEL__VEC_(filter)(KEEL__VEC *vec, bool (*keep)(KEEL_VEC_ITEM item, void *arg),
+KEEL__VEC_FN void KEEL__VEC_(retain)(KEEL__VEC *vec, bool (*keep)(KEEL_VEC_ITEM item, void *arg),
                                      void *arg)
 {
     size_t kept = 0;

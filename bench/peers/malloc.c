@@ -62,13 +62,14 @@ static void two_threads(bench *b)
 }
 
 static const bench_workload workloads[] = {
-    { .section = "bufpool", .name = "buf1k_getput", .peer = PEER, .run = one, .n = 5000000 },
-    { .section = "bufpool", .name = "buf1k_batch64", .peer = PEER, .run = batch, .n = 5000000 },
-    { .section = "bufpool",
+    { .section = "buf", .name = "buf1k_getput", .peer = PEER, .run = one, .n = 5000000 },
+    { .section = "buf", .name = "buf1k_batch64", .peer = PEER, .run = batch, .n = 5000000 },
+    { .section = "buf",
       .name = "buf1k_getput_2threads",
       .peer = PEER,
       .run = two_threads,
-      .n = 5000000 },
+      .n = 5000000,
+      .procs = BENCH_P2 },
 };
 
 int main(int argc, char **argv)

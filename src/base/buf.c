@@ -25,7 +25,7 @@ static __attribute__((noinline)) keel_err *grow(keel_buf *buf, size_t more, cons
 {
     size_t limit = buf->max_bytes != 0 ? buf->max_bytes : KEEL_BUF_DEFAULT_MAX_BYTES;
 
-    if (buf->len > limit || more > limit - buf->len)
+    if (limit != KEEL_UNLIMITED && (buf->len > limit || more > limit - buf->len))
         return KEEL_ERR_LIMIT;
     if (more >= SIZE_MAX - buf->len)
         return KEEL_ERR_NOMEM;
@@ -33,7 +33,7 @@ static __attribute__((noinline)) keel_err *grow(keel_buf *buf, size_t more, cons
     size_t cap = buf->cap > SIZE_MAX / 2 ? SIZE_MAX : 2 * buf->cap;
     if (cap < FIRST_BYTES)
         cap = FIRST_BYTES;
-    if (cap > limit && limit < SIZE_MAX) /* as much as can ever be used */
+    if (limit != KEEL_UNLIMITED && cap > limit) /* as much as can ever be used */
         cap = limit + 1;
     if (cap < need)
         cap = need;

@@ -334,7 +334,7 @@ KEEL__MAP_FN bool KEEL__MAP_(equal)(const KEEL__MAP *a, const KEEL__MAP *b)
     if (a->len != b->len)
         return false;
     for (KEEL__MAP_ITER it = KEEL__MAP_(each)(a); KEEL__MAP_(next)(&it);) {
-        const KEEL_MAP_VALUE *other = KEEL__MAP_(get)(b, it.key);
+        KEEL_MAP_VALUE const *other = KEEL__MAP_(get)(b, it.key);
         if (other == NULL || !KEEL_MAP_VALUE_EQ(*it.value, *other))
             return false;
     }

@@ -112,7 +112,8 @@ KEEL_NODISCARD keel_sim_report *keel_sim_run(const char *name, keel_task_fn fn, 
  * does not need are left out.
  *
  * The environment can direct it, without another build: KEEL_SIM_REPLAY replays what a report says, if
- * it is for this name; KEEL_SIM_SEED runs one seed; KEEL_SIM_RUNS changes max_runs, and lifts max_ms.
+ * it is for this name (if it was for none that was explored, standard error says so at the end of the
+ * program); KEEL_SIM_SEED runs one seed; KEEL_SIM_RUNS changes max_runs, and lifts max_ms.
  */
 KEEL_NODISCARD keel_sim_report *keel_sim_explore(const char *name, keel_task_fn fn, void *arg,
                                                  const keel_sim_opts *opts);

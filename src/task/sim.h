@@ -56,7 +56,13 @@ typedef struct sim_task {
     const void *object;
     const void *place;
     uint64_t priority;
+    uint32_t blocker; /* when all wait: who has the mutex that it waits for, or 0 */
+    size_t origin;    /* and who made what it waits for: keel__sim_memory_callers */
 } sim_task;
+
+enum { SIM_CALLERS = 8 }; /* how many calls up a place is looked for */
+
+typedef enum sim_row { SIM_ROW_SHOWN, SIM_ROW_FOLDED, SIM_ROW_NONE } sim_row;
 
 typedef struct sim_event {
     uint32_t task;
@@ -67,16 +73,19 @@ typedef struct sim_event {
     int64_t now_ns;
     uint64_t step;
     uint64_t hash; /* of the trace up to here */
+    sim_row row;   /* for the report */
 } sim_event;
 
 enum { SIM_TEXT_BYTES = 2048 };
 
 typedef struct sim_failure {
     keel_sim_kind kind;
-    uint32_t task;      /* whose step it was, or 0 */
-    const void *object; /* what it is about, or NULL */
-    const void *place;  /* the call that it is about: where it returns to; or NULL */
-    uint64_t involved;  /* a bit for each task with a part in it, of the first 64 */
+    uint32_t task;              /* whose step it was, or 0 */
+    const void *object;         /* what it is about, or NULL */
+    const void *place;          /* the call that it is about: where it returns to; or NULL */
+    void *callers[SIM_CALLERS]; /* or who called whom, the last first; NULL: not known */
+    bool stuck;                 /* all tasks wait */
+    uint64_t involved;          /* a bit for each task with a part in it, of the first 64 */
     char text[SIM_TEXT_BYTES];
 } sim_failure;
 
@@ -202,16 +211,20 @@ uint64_t keel__sim_choose(sim_engine *engine, uint64_t count);
 sim_task *keel__sim_task_get(sim_engine *engine, uint32_t id);
 /* "T2 'fetch'" */
 const char *keel__sim_task_describe(sim_engine *engine, uint32_t id, char *buf, size_t size);
-const char *keel__sim_op_name(unsigned op);
 
 /* ---- Memory of a run (sim_memory.c) ---- */
 
 bool keel__sim_memory_init(sim_engine *engine);
+void keel__sim_memory_begin(sim_engine *engine);
 void keel__sim_memory_deinit(sim_engine *engine);
 void keel__sim_memory_allocated(sim_engine *engine, void *ptr, size_t size);
 void keel__sim_memory_freed(sim_engine *engine, void *ptr);
 /* What is left: fails the run, if `leak`; frees it. */
 void keel__sim_memory_end(sim_engine *engine, bool leak);
+
+/* Who made the block at `ptr`; 0 if that is not known. Valid until the next run. */
+size_t keel__sim_memory_origin(const sim_engine *engine, const void *ptr);
+void *const *keel__sim_memory_callers(const sim_engine *engine, size_t number);
 
 /* ---- Races (sim_race.c) ---- */
 

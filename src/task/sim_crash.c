@@ -5,6 +5,9 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/time.h>
+#include <ucontext.h>
+
+#include "task/sim_places.h"
 
 enum { SIGNAL_STACK_BYTES = 64 * 1024 };
 
@@ -18,17 +21,35 @@ static struct {
     void *stack;
 } guard;
 
+/* Where the program was when the signal came, as if that were a call's return; NULL: not known here. */
+static const void *interrupted_at(const void *context)
+{
+    const ucontext_t *c = context;
+
+#if defined(__linux__) && defined(__x86_64__)
+    return (const char *)(uintptr_t)c->uc_mcontext.gregs[REG_RIP] + 1;
+#elif defined(__linux__) && defined(__aarch64__)
+    return (const char *)(uintptr_t)c->uc_mcontext.pc + 1;
+#else
+    (void)c;
+    return NULL;
+#endif
+}
+
 /* The handler does not return: the engine goes on, and never comes back to the task that crashed. */
 static void on_crash(int number, siginfo_t *info, void *context)
 {
     sim_engine *engine = keel__sim_current();
     sigset_t set;
 
-    (void)context;
     sigemptyset(&set);
     sigaddset(&set, number);
     pthread_sigmask(SIG_UNBLOCK, &set, NULL);
     if (engine != NULL && engine->worker->current != NULL) {
+        engine->failure.place = interrupted_at(context);
+        /* the stack is as good as it was before, after abort */
+        if (number == SIGABRT && engine->keep_events)
+            keel__sim_callers(engine->failure.callers);
         const keel__stack *stack = engine->worker->current->stack;
         bool overflow = number != SIGABRT && stack != NULL &&
                         keel__stack_guards(&engine->rt->stacks, stack, info->si_addr);
@@ -57,7 +78,6 @@ static void on_tick(int number, siginfo_t *info, void *context)
     sigset_t set;
 
     (void)info;
-    (void)context;
     if (engine == NULL || engine->worker->current == NULL || engine->run_number != watchdog.run ||
         engine->steps != watchdog.steps || engine->decisions != watchdog.decisions) {
         watchdog.ticks = 0;
@@ -73,6 +93,7 @@ static void on_tick(int number, siginfo_t *info, void *context)
     sigaddset(&set, number);
     pthread_sigmask(SIG_UNBLOCK, &set, NULL);
     char name[128];
+    engine->failure.place = interrupted_at(context);
     keel__sim_fail(
         engine, KEEL_SIM_LIVELOCK, NULL,
         "%s runs for half a second without an operation of the library",

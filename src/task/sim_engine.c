@@ -12,6 +12,7 @@
 #include "base/process.h"
 #include "task/ctx.h"
 #include "task/sim_crash.h"
+#include "task/sim_places.h"
 
 enum { MAX_STEPS = 100000 };
 #define DAY_NS KEEL_HOUR(24)
@@ -305,8 +306,11 @@ static void misuse(const char *text)
 {
     sim_engine *engine = keel__sim_current();
 
-    if (engine != NULL && engine->worker->current != NULL)
-        keel__sim_fail(engine, KEEL_SIM_MISUSE, NULL, "%s", text);
+    if (engine == NULL || engine->worker->current == NULL)
+        return;
+    if (engine->keep_events)
+        keel__sim_callers(engine->failure.callers);
+    keel__sim_fail(engine, KEEL_SIM_MISUSE, NULL, "%s", text);
 }
 
 static bool active(void)
@@ -332,6 +336,18 @@ static const keel__sim_hook hook = { .point = keel__sim_point,
 
 /* ---- The main task ---- */
 
+/* The error's text, and the place of each of its links. */
+static const char *describe_error(const keel_err *err, char *text, size_t size)
+{
+    size_t length = keel_err_format(err, text, size);
+
+    for (; err != NULL && length < size; err = keel_err_unwrap(err))
+        if (keel_err_where(err) != NULL)
+            length +=
+                (size_t)snprintf(text + length, size - length, "\n  at %s", keel_err_where(err));
+    return text;
+}
+
 static void run_main(keel__task *task)
 {
     sim_engine *engine = current;
@@ -340,7 +356,7 @@ static void run_main(keel__task *task)
     keel_err *err = engine->fn(task->rt->root, engine->arg);
     if (err != NULL)
         keel__sim_fail(engine, KEEL_SIM_ERROR, NULL, "the scenario returned: %s",
-                       keel_err_str(err, text, sizeof text));
+                       describe_error(err, text, sizeof text));
     engine->main_ended = true;
     keel__ctx_cancel(task->rt->root, NULL); /* as keel_main does: what is left should end now */
 }
@@ -417,56 +433,23 @@ static uint32_t waits_for(sim_engine *engine, uint32_t id)
     return 0;
 }
 
-/* "cycle: T1 waits for a mutex of T2, T2 waits for ...", if `id` is in one. */
-static size_t describe_cycle(sim_engine *engine, uint32_t id, char *buf, size_t size)
-{
-    uint32_t at = id;
-    size_t length = 0;
-
-    for (size_t i = 0; i <= engine->task_count && at != 0; i++) {
-        at = waits_for(engine, at);
-        if (at == id)
-            break;
-    }
-    if (at != id || at == 0)
-        return 0;
-    do {
-        uint32_t owner = waits_for(engine, at);
-        int more = snprintf(buf + length, size - length, "%sT%u waits for a mutex of T%u",
-                            length == 0 ? "\n  cycle: " : ", ", at, owner);
-        length += more > 0 ? (size_t)more : 0;
-        at = owner;
-    } while (at != id && length < size);
-    return length < size ? length : size - 1;
-}
-
-/* All wait: names who waits for what, and the cycle of mutexes if there is one. */
+/* All wait. Who waits for what is kept with the tasks, for the report. */
 static void fail_stuck(sim_engine *engine)
 {
-    char text[SIM_TEXT_BYTES], name[128];
-    size_t at = 0;
-
-    text[0] = '\0';
     for (uint32_t id = 1; id <= engine->task_count; id++) {
-        const sim_task *task = &engine->tasks[id - 1];
+        sim_task *task = &engine->tasks[id - 1];
 
         if (task->task == NULL)
             continue;
         if (id <= 64)
             engine->failure.involved |= (uint64_t)1 << (id - 1);
-        if (at < sizeof text)
-            at += (size_t)snprintf(text + at, sizeof text - at, "\n  %s (started at %s) waits: %s",
-                                   keel__sim_task_describe(engine, id, name, sizeof name),
-                                   task->where, keel__sim_op_name(task->op));
+        task->blocker = waits_for(engine, id);
+        task->origin = keel__sim_memory_origin(engine, task->object);
     }
-    for (uint32_t id = 1; id <= engine->task_count && at < sizeof text; id++)
-        if (describe_cycle(engine, id, text + at, sizeof text - at) > 0)
-            break;
-    keel__sim_fail(engine, engine->main_ended ? KEEL_SIM_TASK_LEAK : KEEL_SIM_DEADLOCK, NULL,
-                   "%s%s",
+    engine->failure.stuck = true;
+    keel__sim_fail(engine, engine->main_ended ? KEEL_SIM_TASK_LEAK : KEEL_SIM_DEADLOCK, NULL, "%s",
                    engine->main_ended ? "the scenario returned, and these wait for ever:"
-                                      : "every task waits:",
-                   text);
+                                      : "every task waits:");
 }
 
 /* One step of the engine; false when the run is over. */
@@ -536,8 +519,11 @@ static void begin(sim_engine *engine)
     engine->failure.kind = KEEL_SIM_PASS;
     engine->failure.involved = 0;
     engine->failure.place = NULL;
+    engine->failure.stuck = false;
+    memset(engine->failure.callers, 0, sizeof engine->failure.callers);
     engine->alternative_count = engine->event_count = engine->note_length = 0;
     keel__sim_index_plan(engine);
+    keel__sim_memory_begin(engine);
     keel__store_relaxed(&engine->clock.now_ns, 0);
     keel__timers_init(&engine->worker->timers);
     if (engine->opts.reset != NULL)

@@ -327,10 +327,26 @@ static keel_sim_report *finish(explorer *x, bool failed)
     return report;
 }
 
+/* A number from the environment; what is none is told of, and counts as not there. */
+static bool number_asked_for(const char *variable, uint64_t *number)
+{
+    const char *text = getenv(variable);
+    char *end;
+
+    if (text == NULL)
+        return false;
+    errno = 0;
+    *number = strtoull(text, &end, 10);
+    if (errno == 0 && end != text && *end == '\0' && strchr(text, '-') == NULL)
+        return true;
+    fprintf(stderr, "keel_sim: %s='%s' is not a number\n", variable, text);
+    return false;
+}
+
 static bool begin(explorer *x, const char *name, keel_task_fn fn, void *arg,
                   const keel_sim_opts *opts)
 {
-    const char *runs = getenv("KEEL_SIM_RUNS");
+    uint64_t runs;
 
     memset(x, 0, sizeof *x);
     if (!keel__sim_engine_init(&x->engine, name, fn, arg, opts))
@@ -340,8 +356,8 @@ static bool begin(explorer *x, const char *name, keel_task_fn fn, void *arg,
     x->start_ns = real_ns();
     x->end_ns =
         max_ms < (INT64_MAX - x->start_ns) / 1000000 ? x->start_ns + max_ms * 1000000 : INT64_MAX;
-    if (runs != NULL) {
-        x->max_runs = strtoull(runs, NULL, 10);
+    if (number_asked_for("KEEL_SIM_RUNS", &runs)) {
+        x->max_runs = runs;
         x->end_ns = INT64_MAX;
     }
     return true;
@@ -349,21 +365,57 @@ static bool begin(explorer *x, const char *name, keel_task_fn fn, void *arg,
 
 /* ---- Public ---- */
 
+/* What KEEL_SIM_REPLAY asks for may be a name that no scenario has: the user is told when all are done. */
+static struct {
+    bool watched, found;
+    char explored[256]; /* the names there were */
+} asked;
+
+static void tell_of_unfound(void)
+{
+    const char *replay = getenv("KEEL_SIM_REPLAY");
+
+    if (replay == NULL || asked.found)
+        return;
+    const char *colon = strrchr(replay, ':');
+    fprintf(stderr, "keel_sim: KEEL_SIM_REPLAY='%s' replayed nothing: %s '%.*s'. Explored:%s\n",
+            replay, colon != NULL ? "no scenario is called" : "no colon ends a name in",
+            (int)(colon != NULL ? (size_t)(colon - replay) : strlen(replay)), replay,
+            asked.explored);
+}
+
+/* Whether KEEL_SIM_REPLAY is for the scenario of that name. */
+static bool is_asked_for(const char *replay, const char *name)
+{
+    size_t length = strlen(name), used = strlen(asked.explored);
+
+    if (replay == NULL)
+        return false;
+    if (!asked.watched)
+        atexit(tell_of_unfound);
+    asked.watched = true;
+    if (strncmp(replay, name, length) == 0 && strrchr(replay, ':') == replay + length) {
+        asked.found = true;
+        return true;
+    }
+    if (used + length + 4 < sizeof asked.explored)
+        snprintf(asked.explored + used, sizeof asked.explored - used, " '%s'", name);
+    else if (used + 5 < sizeof asked.explored)
+        strcpy(asked.explored + used, " ...");
+    return false;
+}
+
 keel_sim_report *keel_sim_explore(const char *name, keel_task_fn fn, void *arg,
                                   const keel_sim_opts *opts)
 {
-    const char *replay = getenv("KEEL_SIM_REPLAY"), *seed = getenv("KEEL_SIM_SEED");
-    size_t length = strlen(name);
+    const char *replay = getenv("KEEL_SIM_REPLAY");
+    keel_sim_opts one = opts != NULL ? *opts : (keel_sim_opts){ 0 };
     explorer x;
 
-    if (replay != NULL && strncmp(replay, name, length) == 0 && replay[length] == ':')
+    if (is_asked_for(replay, name))
         return keel_sim_replay(replay, fn, arg, opts);
-    if (seed != NULL) {
-        keel_sim_opts one = opts != NULL ? *opts : (keel_sim_opts){ 0 };
-
-        one.seed = strtoull(seed, NULL, 10);
+    if (number_asked_for("KEEL_SIM_SEED", &one.seed))
         return keel_sim_run(name, fn, arg, &one);
-    }
     if (!begin(&x, name, fn, arg, opts))
         return keel__sim_report_error("the simulator has no memory");
     return finish(&x, explore(&x));

@@ -2,20 +2,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#ifdef __GLIBC__
-#include <execinfo.h>
-#endif
 
 #include <keel/mem.h>
 
 #include "base/err.h"
 #include "task/sim.h"
+#include "task/sim_names.h"
 #include "task/sim_places.h"
 
 /* What a run has allocated and not freed: a table of pointers, open addressing, linear probing, with
  * backward shifts instead of tombstones. */
-
-enum { CALLERS = 8 };
 
 typedef struct block {
     void *ptr; /* NULL: free */
@@ -28,7 +24,7 @@ typedef struct block {
 
 /* Who asked for a block: taken down while events are kept only, for it takes longer than the run. */
 typedef struct origin {
-    void *callers[CALLERS];
+    void *callers[SIM_CALLERS];
 } origin;
 
 struct sim_memory {
@@ -97,19 +93,33 @@ void keel__sim_memory_deinit(sim_engine *engine)
 /* Takes down who asks for memory now; says where. */
 static size_t take_origin(sim_engine *engine)
 {
-#ifdef __GLIBC__
     struct sim_memory *memory = engine->memory;
 
     if (!keel__sim_grow(engine, (void **)&memory->origins, &memory->origin_room,
                         memory->origin_count, sizeof *memory->origins))
         return 0;
-    memory->origins[memory->origin_count] = (origin){ { NULL } };
-    backtrace(memory->origins[memory->origin_count].callers, CALLERS);
+    keel__sim_callers(memory->origins[memory->origin_count].callers);
     return ++memory->origin_count;
-#else
-    (void)engine;
-    return 0;
-#endif
+}
+
+size_t keel__sim_memory_origin(const sim_engine *engine, const void *ptr)
+{
+    const struct sim_memory *memory = engine->memory;
+    size_t i = home(memory, ptr);
+
+    while (memory->blocks[i].ptr != NULL && memory->blocks[i].ptr != ptr)
+        i = (i + 1) & (memory->room - 1);
+    return ptr != NULL && memory->blocks[i].ptr != NULL ? memory->blocks[i].origin : 0;
+}
+
+void *const *keel__sim_memory_callers(const sim_engine *engine, size_t number)
+{
+    return engine->memory->origins[number - 1].callers;
+}
+
+void keel__sim_memory_begin(sim_engine *engine)
+{
+    engine->memory->origin_count = 0;
 }
 
 void keel__sim_memory_allocated(sim_engine *engine, void *ptr, size_t size)
@@ -175,17 +185,12 @@ static const char *describe_origin(const struct sim_memory *memory, const block 
     if (from == NULL)
         return buf;
     keel__sim_places_init(&places);
-    for (size_t i = 0; i < CALLERS; i++)
+    for (size_t i = 0; i < SIM_CALLERS; i++)
         keel__sim_places_add(&places, from->callers[i]);
     keel__sim_places_resolve(&places);
-    for (size_t i = 0; i < CALLERS && buf[0] == '\0'; i++) {
-        const char *place = keel__sim_places_get(&places, from->callers[i]);
-
-        /* the first that is not the library itself */
-        if (strstr(place, "src/base/") == NULL && strstr(place, "src/task/") == NULL &&
-            strchr(place, ':') != NULL)
-            snprintf(buf, size, ": at %s", place);
-    }
+    const char *place = keel__sim_places_user(&places, from->callers, SIM_CALLERS);
+    if (place[0] != '\0')
+        snprintf(buf, size, ": at %s", place);
     keel__sim_places_free(&places);
     return buf;
 }
@@ -194,10 +199,8 @@ void keel__sim_memory_end(sim_engine *engine, bool leak)
 {
     struct sim_memory *memory = engine->memory;
 
-    if (memory->count == 0) {
-        memory->origin_count = 0;
+    if (memory->count == 0)
         return;
-    }
     if (leak) {
         const block *first = NULL;
         char name[128], where[512];
@@ -223,5 +226,5 @@ void keel__sim_memory_end(sim_engine *engine, bool leak)
             keel_mem_free(memory->blocks[i].ptr);
         memory->blocks[i].ptr = NULL;
     }
-    memory->count = memory->bytes = memory->origin_count = 0;
+    memory->count = memory->bytes = 0;
 }

@@ -274,7 +274,7 @@ keel_err *keel_sim_host_go_at(keel_sim_host *host, keel_task_fn fn, void *arg, c
                               const char *where)
 {
     need(host, "keel_sim_host_go", "host");
-    keel__point(KEEL__OP_GROUP_GO, host);
+    keel__point(KEEL__OP_HOST_GO, host);
     host_task *task = make_task(host, fn, arg, name, where);
     if (task == NULL)
         return KEEL_ERR_NOMEM;

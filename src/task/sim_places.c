@@ -7,10 +7,34 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#ifdef __GLIBC__
+#include <execinfo.h>
+#endif
+
+#include "task/sim.h"
+
+void keel__sim_callers(void **callers)
+{
+    memset(callers, 0, SIM_CALLERS * sizeof *callers);
+#ifdef __GLIBC__
+    void *all[SIM_CALLERS + 1];
+    int count = backtrace(all, SIM_CALLERS + 1);
+
+    for (int i = 1; i < count; i++) /* without this one */
+        callers[i - 1] = all[i];
+#endif
+}
+
+/* In this file: what stands in the folder above this one's is the library itself. */
+static const void *own_address(void)
+{
+    return (const char *)(uintptr_t)own_address + 1;
+}
 
 void keel__sim_places_init(sim_places *places)
 {
     memset(places, 0, sizeof *places);
+    keel__sim_places_add(places, own_address());
 }
 
 void keel__sim_places_add(sim_places *places, const void *address)
@@ -77,6 +101,25 @@ const char *keel__sim_places_get(const sim_places *places, const void *address)
     for (size_t i = 0; i < places->count; i++)
         if (places->addresses[i] == address && places->names[i] != NULL)
             return places->names[i];
+    return "";
+}
+
+static bool is_own(const sim_places *places, const char *place)
+{
+    const char *own = keel__sim_places_get(places, own_address());
+    const char *tail = strstr(own, "task/sim_places.c:");
+
+    return tail != NULL && strncmp(place, own, (size_t)(tail - own)) == 0;
+}
+
+const char *keel__sim_places_user(const sim_places *places, void *const *callers, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        const char *place = keel__sim_places_get(places, callers[i]);
+
+        if (strchr(place, ':') != NULL && !is_own(places, place))
+            return place;
+    }
     return "";
 }
 

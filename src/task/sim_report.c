@@ -7,6 +7,7 @@
 #include <keel/duration.h>
 
 #include "task/sim.h"
+#include "task/sim_names.h"
 #include "task/sim_places.h"
 
 /* A report's text: what failed, who did what in columns, and how to see it again. */
@@ -57,63 +58,6 @@ const char *keel_sim_kind_name(keel_sim_kind kind)
     return (size_t)kind < sizeof names / sizeof *names ? names[kind] : "unknown";
 }
 
-const char *keel__sim_op_name(unsigned op)
-{
-    static const char *const names[KEEL__OP_COUNT] = {
-        [KEEL__OP_NONE] = "(time passes)",
-        [KEEL__OP_CHAN_SEND] = "send",
-        [KEEL__OP_CHAN_RECV] = "receive",
-        [KEEL__OP_CHAN_CLOSE] = "close",
-        [KEEL__OP_SELECT] = "select",
-        [KEEL__OP_MUTEX_LOCK] = "lock",
-        [KEEL__OP_MUTEX_UNLOCK] = "unlock",
-        [KEEL__OP_WAITGROUP_ADD] = "waitgroup add",
-        [KEEL__OP_WAITGROUP_DONE] = "waitgroup done",
-        [KEEL__OP_WAITGROUP_WAIT] = "waitgroup wait",
-        [KEEL__OP_SEMAPHORE_ACQUIRE] = "acquire",
-        [KEEL__OP_SEMAPHORE_RELEASE] = "release",
-        [KEEL__OP_ONCE] = "once",
-        [KEEL__OP_CTX_NEW] = "new context",
-        [KEEL__OP_CTX_ERR] = "context error?",
-        [KEEL__OP_CTX_CANCEL] = "cancel",
-        [KEEL__OP_AFTER] = "after",
-        [KEEL__OP_AFTER_STOP] = "stop after",
-        [KEEL__OP_GROUP_GO] = "go",
-        [KEEL__OP_GROUP_WAIT] = "wait for group",
-        [KEEL__OP_SLEEP] = "sleep",
-        [KEEL__OP_YIELD] = "yield",
-        [KEEL__OP_OFFLOAD] = "offload",
-        [KEEL__OP_NET_LISTEN] = "listen",
-        [KEEL__OP_NET_CONNECT] = "connect",
-        [KEEL__OP_NET_ACCEPT] = "accept",
-        [KEEL__OP_NET_READ] = "net read",
-        [KEEL__OP_NET_WRITE] = "net write",
-        [KEEL__OP_NET_CLOSE] = "net close",
-        [KEEL__OP_NET_LINK] = "set link",
-        [KEEL__OP_NET_CUT] = "partition",
-        [KEEL__OP_NET_HEAL] = "heal",
-        [KEEL__OP_HOST_KILL] = "kill host",
-        [KEEL__OP_HOST_RESTART] = "restart host",
-        [KEEL__OP_HOST_WAIT] = "wait for host",
-        [KEEL__OP_READ] = "read",
-        [KEEL__OP_WRITE] = "write",
-        [KEEL__OP_BREAKER_BEGIN] = "breaker begin",
-        [KEEL__OP_BREAKER_END] = "breaker end",
-        [KEEL__OP_LIMITER] = "limiter",
-        [KEEL__OP_FLIGHT] = "flight",
-        [KEEL__OP_POOL_SUBMIT] = "submit",
-        [KEEL__OP_POOL_TAKE] = "take job",
-        [KEEL__OP_POOL_DONE] = "job done",
-        [KEEL__OP_POOL_CLOSE] = "close pool",
-        [KEEL__OP_SETTLE] = "settle",
-        [KEEL__OP_NOTE] = "note",
-        [KEEL__OP_PARK] = "(waits)",
-        [KEEL__OP_END] = "(ends)",
-    };
-
-    return op < KEEL__OP_COUNT && names[op] != NULL ? names[op] : "?";
-}
-
 /* Ends a line, without the blanks before. */
 static void add_end(text *out)
 {
@@ -122,29 +66,7 @@ static void add_end(text *out)
     add(out, "\n");
 }
 
-/* ---- Objects: numbered as they come up ---- */
-
-typedef struct numbering {
-    const void *objects[64];
-    size_t count;
-} numbering;
-
-static const char *object_name(numbering *known, const sim_event *event, char *buf, size_t size)
-{
-    size_t i = 0;
-
-    buf[0] = '\0';
-    if (event->object == NULL || event->op == KEEL__OP_NOTE || event->op == KEEL__OP_SELECT)
-        return buf;
-    while (i < known->count && known->objects[i] != event->object)
-        i++;
-    if (i == known->count && i < sizeof known->objects / sizeof *known->objects)
-        known->objects[known->count++] = event->object;
-    snprintf(buf, size, " #%zu", i + 1);
-    return buf;
-}
-
-/* ---- Rows ---- */
+/* ---- Events ---- */
 
 /* The file and line of "src/bank.c:31" without its folders. */
 static const char *short_place(const char *place)
@@ -192,20 +114,32 @@ static sim_event *order_events(const sim_engine *engine, size_t *count)
     return ordered;
 }
 
-static void event_text(const sim_engine *engine, numbering *known, const sim_event *event,
-                       sim_places *places, char *buf, size_t size)
+/* ---- What is told ---- */
+
+typedef struct story {
+    const sim_engine *engine;
+    uint32_t columns[COLUMNS]; /* the tasks that have one */
+    size_t column_count;
+    sim_event *events; /* as they took effect */
+    size_t count;
+    sim_names names;
+    sim_places places;
+} story;
+
+static void event_text(story *told, const sim_event *event, char *buf, size_t size)
 {
-    char object[16];
+    char what[64];
 
     if (event->op == KEEL__OP_NOTE)
-        snprintf(buf, size, "%s", engine->notes + ((uintptr_t)event->object - 1));
+        snprintf(buf, size, "%s", told->engine->notes + ((uintptr_t)event->object - 1));
     else if (event->op == KEEL__OP_READ || event->op == KEEL__OP_WRITE)
         snprintf(buf, size, "%s %s %s", keel__sim_op_name(event->op), (const char *)event->place,
                  short_place(event->text));
     else
-        snprintf(buf, size, "%s%s %s", keel__sim_op_name(event->op),
-                 object_name(known, event, object, sizeof object),
-                 short_place(keel__sim_places_get(places, event->place)));
+        snprintf(
+            buf, size, "%s %s",
+            keel__sim_names_describe(&told->names, event->op, event->object, what, sizeof what),
+            short_place(keel__sim_places_get(&told->places, event->place)));
 }
 
 /* Tasks that get a column: those with a part in the failure or in a deviation, then the first ones. */
@@ -232,36 +166,217 @@ static size_t choose_columns(const sim_engine *engine, uint32_t columns[COLUMNS]
     return count;
 }
 
-static bool shown(const sim_event *event, const uint32_t *columns, size_t count)
+static bool has_column(const story *told, uint32_t id)
 {
-    for (size_t i = 0; i < count; i++)
-        if (columns[i] == event->task)
+    for (size_t i = 0; i < told->column_count; i++)
+        if (told->columns[i] == id)
             return true;
-    return event->task == 0;
+    return id == 0;
 }
 
-static void add_heads(text *out, const sim_engine *engine, const uint32_t *columns, size_t count)
+/* Leaves out the events of other tasks, and questions whether a context has ended, but where a task went
+ * on with one after others: most are asked out of habit. */
+static void choose_rows(story *told)
+{
+    uint32_t last = 0;
+
+    for (size_t i = 0; i < told->count; i++) {
+        sim_event *event = &told->events[i];
+        bool idle = event->op == KEEL__OP_CTX_ERR && event->task == last && i + 1 < told->count;
+
+        event->row = !has_column(told, event->task) ? SIM_ROW_FOLDED
+                     : idle                         ? SIM_ROW_NONE
+                                                    : SIM_ROW_SHOWN;
+        if (event->row == SIM_ROW_SHOWN)
+            last = event->task;
+    }
+    size_t rows = 0;
+    for (size_t i = told->count; i > 0; i--) { /* the end tells more than the beginning */
+        rows += told->events[i - 1].row == SIM_ROW_SHOWN;
+        if (rows > ROWS && told->events[i - 1].row == SIM_ROW_SHOWN)
+            told->events[i - 1].row = SIM_ROW_FOLDED;
+    }
+}
+
+/* Gives numbers to objects in the order of the rows, and finds the lines of all calls that are told of. */
+static void find_names(story *told)
+{
+    const sim_engine *engine = told->engine;
+    char unused[64];
+
+    keel__sim_places_init(&told->places);
+    keel__sim_places_add(&told->places, engine->failure.place);
+    for (size_t i = 0; i < SIM_CALLERS; i++)
+        keel__sim_places_add(&told->places, engine->failure.callers[i]);
+    for (size_t i = 0; i < told->count; i++) {
+        const sim_event *event = &told->events[i];
+
+        if (event->row != SIM_ROW_SHOWN || event->op == KEEL__OP_READ ||
+            event->op == KEEL__OP_WRITE || event->op == KEEL__OP_NOTE)
+            continue;
+        keel__sim_names_describe(&told->names, event->op, event->object, unused, sizeof unused);
+        keel__sim_places_add(&told->places, event->place);
+    }
+    for (uint32_t id = 1; engine->failure.stuck && id <= engine->task_count; id++) {
+        const sim_task *task = &engine->tasks[id - 1];
+
+        if (task->task != NULL)
+            keel__sim_places_add(&told->places, task->place);
+        for (size_t i = 0; task->task != NULL && task->origin != 0 && i < SIM_CALLERS; i++)
+            keel__sim_places_add(&told->places, keel__sim_memory_callers(engine, task->origin)[i]);
+    }
+    keel__sim_places_resolve(&told->places);
+}
+
+static void story_init(story *told, const sim_engine *engine, text *out)
+{
+    *told = (story){ .engine = engine };
+    told->column_count = choose_columns(engine, told->columns);
+    told->events = order_events(engine, &told->count);
+    out->failed |= told->events == NULL;
+    choose_rows(told);
+    find_names(told);
+}
+
+static void story_deinit(story *told)
+{
+    keel__sim_places_free(&told->places);
+    free(told->events);
+}
+
+/* ---- Who waits ---- */
+
+/* ", which T3 locked at bank.c:35" */
+static void add_owner(text *out, const story *told, const sim_task *waiting)
+{
+    const char *place = "";
+
+    for (size_t i = told->count; i > 0 && place[0] == '\0'; i--) {
+        const sim_event *event = &told->events[i - 1];
+
+        if (event->task == waiting->blocker && event->op == KEEL__OP_MUTEX_LOCK &&
+            event->object == waiting->object)
+            place = short_place(keel__sim_places_get(&told->places, event->place));
+    }
+    add(out, ", which T%u locked%s%s", waiting->blocker, place[0] != '\0' ? " at " : "", place);
+}
+
+/* "  T2 'there' (started at bank.c:60) waits at bank.c:36: lock mutex 2, which T3 locked at bank.c:35" */
+static void add_waiting(text *out, story *told, uint32_t id)
+{
+    const sim_engine *engine = told->engine;
+    const sim_task *task = &engine->tasks[id - 1];
+    const char *place = short_place(keel__sim_places_get(&told->places, task->place)), *made = "";
+    char what[64];
+
+    add(out, "  T%u '%s'", id, task->name);
+    if (id != 1)
+        add(out, " (started at %s)", task->where);
+    add(out, " waits%s%s: %s", place[0] != '\0' ? " at " : "", place,
+        keel__sim_names_describe(&told->names, task->op, task->object, what, sizeof what));
+    if (task->blocker != 0)
+        add_owner(out, told, task);
+    else if (task->origin != 0)
+        made = short_place(keel__sim_places_user(
+            &told->places, keel__sim_memory_callers(engine, task->origin), SIM_CALLERS));
+    if (made[0] != '\0')
+        add(out, ", made at %s", made);
+    add(out, "\n");
+}
+
+/* "  cycle: T2 --mutex 2--> T3 --mutex 1--> T2", if `id` is in one. */
+static bool add_cycle(text *out, const story *told, uint32_t id)
+{
+    const sim_engine *engine = told->engine;
+    uint32_t at = engine->tasks[id - 1].blocker;
+
+    for (size_t i = 0; i < engine->task_count && at != 0 && at != id; i++)
+        at = engine->tasks[at - 1].blocker;
+    if (at != id)
+        return false;
+    add(out, "  cycle: T%u", id);
+    do {
+        const sim_task *task = &engine->tasks[at - 1];
+        char name[64];
+
+        at = task->blocker;
+        add(out, " --%s--> T%u", keel__sim_names_get(&told->names, task->object, name, sizeof name),
+            at);
+    } while (at != id);
+    add(out, "\n");
+    return true;
+}
+
+static void add_stuck(text *out, story *told)
+{
+    const sim_engine *engine = told->engine;
+
+    for (uint32_t id = 1; id <= engine->task_count; id++)
+        if (engine->tasks[id - 1].task != NULL)
+            add_waiting(out, told, id);
+    for (uint32_t id = 1; id <= engine->task_count; id++)
+        if (engine->tasks[id - 1].task != NULL && add_cycle(out, told, id))
+            break;
+}
+
+/* The failure's text, with "mutex 2" where it has the address of one. */
+static void add_failure(text *out, const story *told)
+{
+    const char *from = told->engine->failure.text, *hex;
+
+    while ((hex = strstr(from, " 0x")) != NULL) {
+        char *end, name[64];
+        uintptr_t address = (uintptr_t)strtoull(hex + 1, &end, 16);
+        const char *number,
+            *known = keel__sim_names_get(&told->names, (const void *)address, name, sizeof name);
+
+        number = strrchr(known, ' ');
+        if (number == NULL) /* no object that came up */
+            add(out, "%.*s", (int)(end - from), from);
+        else
+            add(out, "%.*s%s", (int)(hex - from), from, number);
+        from = end;
+    }
+    add(out, "%s\n", from);
+}
+
+/* The call that a failure is about: "  at bank.c:31". */
+static void add_place(text *out, const story *told)
+{
+    const sim_failure *failure = &told->engine->failure;
+    const char *place = keel__sim_places_user(&told->places, failure->callers, SIM_CALLERS);
+
+    if (place[0] == '\0')
+        place = keel__sim_places_get(&told->places, failure->place);
+    if (place[0] != '\0')
+        add(out, "  at %s\n", place);
+}
+
+/* ---- Rows ---- */
+
+static void add_heads(text *out, const story *told)
 {
     add(out, " step     time");
-    for (size_t c = 0; c < count; c++) {
+    for (size_t c = 0; c < told->column_count; c++) {
+        uint32_t id = told->columns[c];
         char head[64];
 
-        snprintf(head, sizeof head, "T%u %s", columns[c], engine->tasks[columns[c] - 1].name);
+        snprintf(head, sizeof head, "T%u %s", id, told->engine->tasks[id - 1].name);
         add(out, "  %-*.*s", COLUMN_WIDTH, COLUMN_WIDTH, head);
     }
     add_end(out);
 }
 
 /* One event in the column of its task; those of no task stand in the first. */
-static void add_row(text *out, const sim_event *event, const uint32_t *columns, size_t count,
-                    const char *line, bool switched)
+static void add_row(text *out, const story *told, const sim_event *event, const char *line,
+                    bool switched)
 {
     char time[KEEL_DURATION_TEXT_BYTES];
 
     add(out, "%5llu %8s", (unsigned long long)event->step,
         keel_duration_format(event->now_ns, time));
-    for (size_t c = 0; c < count && event->task != 0; c++) {
-        if (columns[c] == event->task) {
+    for (size_t c = 0; c < told->column_count && event->task != 0; c++) {
+        if (told->columns[c] == event->task) {
             add(out, " %c%s", switched ? '>' : ' ', line);
             break;
         }
@@ -272,54 +387,37 @@ static void add_row(text *out, const sim_event *event, const uint32_t *columns, 
     add_end(out);
 }
 
-static void add_rows(text *out, const sim_engine *engine)
+static void add_folded(text *out, size_t count)
 {
-    uint32_t columns[COLUMNS];
-    size_t count = choose_columns(engine, columns), rows = 0, folded = 0, skip = 0;
-    numbering known = { 0 };
-    sim_places places;
-    size_t event_count;
-    sim_event *events = order_events(engine, &event_count);
+    if (count > 0)
+        add(out, "  ...           (%zu operation%s)\n", count, count == 1 ? "" : "s");
+}
 
-    out->failed |= events == NULL;
-    for (size_t i = 0; i < event_count; i++)
-        rows += shown(&events[i], columns, count);
-    skip = rows > ROWS ? rows - ROWS : 0; /* the end tells more than the beginning */
-
-    keel__sim_places_init(&places);
-    for (size_t i = 0; i < event_count; i++)
-        if (shown(&events[i], columns, count) && events[i].op != KEEL__OP_READ &&
-            events[i].op != KEEL__OP_WRITE)
-            keel__sim_places_add(&places, events[i].place);
-    keel__sim_places_resolve(&places);
-
-    add_heads(out, engine, columns, count);
+static void add_rows(text *out, story *told)
+{
     uint32_t last = 0;
-    for (size_t i = 0; i < event_count; i++) {
-        const sim_event *event = &events[i];
-        char line[128];
+    size_t folded = 0;
 
-        if (!shown(event, columns, count) || skip > 0) {
-            skip -= shown(event, columns, count) && skip > 0;
-            folded++;
+    add_heads(out, told);
+    for (size_t i = 0; i < told->count; i++) {
+        const sim_event *event = &told->events[i];
+        char line[160];
+
+        folded += event->row == SIM_ROW_FOLDED;
+        if (event->row != SIM_ROW_SHOWN)
             continue;
-        }
-        if (folded > 0)
-            add(out, "  ...           (%zu operations)\n", folded);
+        add_folded(out, folded);
         folded = 0;
         /* a task that failed never went on from there */
-        if (i + 1 == event_count && event->op == KEEL__OP_PARK &&
-            event->task == engine->failure.task)
+        if (i + 1 == told->count && event->op == KEEL__OP_PARK &&
+            event->task == told->engine->failure.task)
             snprintf(line, sizeof line, "(fails)");
         else
-            event_text(engine, &known, event, &places, line, sizeof line);
-        add_row(out, event, columns, count, line, event->task != last && last != 0);
+            event_text(told, event, line, sizeof line);
+        add_row(out, told, event, line, event->task != last && last != 0);
         last = event->task;
     }
-    if (folded > 0)
-        add(out, "  ...           (%zu operations)\n", folded);
-    keel__sim_places_free(&places);
-    free(events);
+    add_folded(out, folded);
 }
 
 /* ---- Reports ---- */
@@ -356,15 +454,20 @@ keel_sim_report *keel__sim_report_make(sim_engine *engine, uint64_t seed, uint64
             (long long)(real_ns / 1000000),
             exhausted ? ", every schedule within the bound among them" : "");
     } else {
-        char failure[SIM_TEXT_BYTES];
+        story told;
 
-        memcpy(failure, engine->failure.text, sizeof failure);
-        add(&out, "%s: %s after %llu run%s (%llu step%s, %zu deviation%s from the plain run)\n%s\n",
+        story_init(&told, engine, &out);
+        add(&out, "%s: %s after %llu run%s (%llu step%s, %zu deviation%s from the plain run)\n",
             engine->name, keel_sim_kind_name(engine->failure.kind), (unsigned long long)runs,
             runs == 1 ? "" : "s", (unsigned long long)engine->steps, engine->steps == 1 ? "" : "s",
-            engine->taken.count, engine->taken.count == 1 ? "" : "s", failure);
+            engine->taken.count, engine->taken.count == 1 ? "" : "s");
+        add_failure(&out, &told);
+        add_place(&out, &told);
+        if (engine->failure.stuck)
+            add_stuck(&out, &told);
         if (engine->event_count > 0)
-            add_rows(&out, engine);
+            add_rows(&out, &told);
+        story_deinit(&told);
         if (replay.chars != NULL)
             add(&out, "replay: KEEL_SIM_REPLAY='%s'%s", replay.chars,
                 engine->taken.count == 0 ? " (the plain run)" : "");

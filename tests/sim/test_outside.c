@@ -443,6 +443,9 @@ static void each_function_is_named_when_a_task_uses_it(void **state)
 
         assert_int_equal(report->deviations, 0);
         assert_string_equal(report->replay, "asks:");
+        if (system("command -v addr2line >/dev/null") == 0 &&
+            strstr(report->text, "/tests/sim/test_outside.c:") == NULL)
+            fail_msg("no place in: %s", report->text);
         expect_outside(keel_sim_replay(report->replay, let_a_task_ask, &uses[i], NULL),
                        says(&uses[i]));
         expect_outside(report, says(&uses[i]));

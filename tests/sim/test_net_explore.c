@@ -264,7 +264,8 @@ static void short_reads_are_found_unless_forbidden(void **state)
 {
     (void)state;
     must_fail("whole reads", believes_in_whole_reads, "m.first == 5", &budget);
-    must_fail("whole reads", believes_in_whole_reads, "read from connection 2", &budget); /* and names it */
+    /* and names it */
+    must_fail("whole reads", believes_in_whole_reads, "read from connection 2", &budget);
     must_pass("no short reads", forbids_short_reads, NULL, &budget);
 }
 

@@ -142,6 +142,44 @@ static void allocations_of_all_threads_count(void **state)
     assert_true(result.alloc_bytes == 64);
 }
 
+static keel_err *allocate_in_task(keel_ctx *ctx, void *arg)
+{
+    (void)ctx;
+    *(void **)arg = keel_mem_alloc(5000);
+    return NULL;
+}
+
+static void by_task(keel_bench *b)
+{
+    for (size_t i = 0; i < b->n; i++) {
+        void *block = NULL;
+        keel_group *group = keel_group_new(((keel_ctx **)b->arg)[0], NULL);
+
+        keel_group_go(group, allocate_in_task, &block);
+        KEEL_BENCH_OK(keel_group_wait(group));
+        KEEL_BENCH_CHECK(block != NULL);
+        keel_mem_free(block);
+    }
+}
+
+static keel_err *measure_in_task(keel_ctx *ctx, void *out)
+{
+    const keel_bench_entry entry = { .run = by_task, .name = "tasks", .arg = &ctx };
+
+    keel_bench_measure(out, &entry, &(keel_bench_opts){ .count = 10, .runs = 2 });
+    return NULL;
+}
+
+static void a_task_may_measure_tasks(void **state)
+{
+    (void)state;
+    keel_bench_result result;
+
+    assert_ok(support_run(measure_in_task, &result));
+    assert_true(result.counted);
+    assert_true(result.allocs >= 1 && result.alloc_bytes >= 5000);
+}
+
 static void counting_has_a_run_of_its_own(void **state)
 {
     (void)state;
@@ -202,6 +240,7 @@ int main(void)
         cmocka_unit_test(reset_forgets_allocations_that_were_counted),
         cmocka_unit_test(nothing_is_counted_between_the_runs),
         cmocka_unit_test(allocations_of_all_threads_count),
+        cmocka_unit_test(a_task_may_measure_tasks),
         cmocka_unit_test(counting_has_a_run_of_its_own),
         cmocka_unit_test(lines_show_them),
         cmocka_unit_test(fractions_of_large_counts_are_not_shown),

@@ -8,6 +8,7 @@
 #include <keel/arena.h>
 #include <keel/buf.h>
 #include <keel/breaker.h>
+#include <keel/bufpool.h>
 #include <keel/chan.h>
 #include <keel/clock.h>
 #include <keel/ctx.h>

@@ -18,6 +18,7 @@
  *   - `worker_of_thread`, and the actor of a plain thread (task/park.c), one for each thread;
  *   - `allocator`, set once before the first allocation, and `allocator_used`;
  *   - the handlers of SIGSEGV and SIGBUS that keel__fault_install found (task/fault.c).
+ *   - the numbers that buffer pools know workers by, and each thread's (task/bufpool.c);
  *   - `keel__sim_word`, the simulation that is under way, if any;
  *   - `keel__process_secret`, set once before the first hash, and `keel__process_secret_there`.
  * Nothing registers itself when the program is loaded. */

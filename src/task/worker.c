@@ -6,6 +6,7 @@
 
 #include "base/process.h"
 #include "base/sim_hook.h"
+#include "task/bufpool.h"
 #include "task/fault.h"
 
 enum {
@@ -492,6 +493,7 @@ void keel__worker_loop(keel__worker *worker)
     keel_runtime *rt = worker->rt;
 
     keel__process_set_worker(worker);
+    keel__bufpool_enter(worker);
     keel__fiber_init_native(&worker->native);
     if (rt->handles_faults)
         keel__fault_enter(worker);
@@ -523,6 +525,7 @@ void keel__worker_loop(keel__worker *worker)
     }
     if (rt->handles_faults)
         keel__fault_leave(worker);
+    keel__bufpool_leave(worker);
     keel__process_set_worker(NULL);
 }
 

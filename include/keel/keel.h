@@ -11,6 +11,7 @@
 #include <keel/bufpool.h>
 #include <keel/chan.h>
 #include <keel/clock.h>
+#include <keel/containers.h>
 #include <keel/ctx.h>
 #include <keel/defs.h>
 #include <keel/duration.h>

@@ -68,3 +68,11 @@ void keel_check_use(void)
     keel_err_free(keel_check_texts_init(&texts, &opts));
     keel_check_texts_deinit(&texts);
 }
+
+/* It leaves no parameter of its map behind. */
+#if defined(KEEL_MAP_NAME) || defined(KEEL_MAP_KEY) || defined(KEEL_MAP_VALUE) ||                  \
+    defined(KEEL_MAP_HASH) || defined(KEEL_MAP_EQ) || defined(KEEL_MAP_STR_KEYS) ||                \
+    defined(KEEL_MAP_BORROWED_KEYS) || defined(KEEL_MAP_CACHE_HASH) ||                             \
+    defined(KEEL_MAP_KEY_FREE) || defined(KEEL_MAP_DECLARE) || defined(KEEL_MAP_IMPLEMENT)
+#error "a parameter of <keel/map.h>"
+#endif

@@ -13,7 +13,7 @@ enum {
     DEVIATIONS_MAX = 20000,
     DEPTH_MAX = 4, /* deviations of a schedule that is not random, and one */
     STRIDE = 61,
-    TWO_BUDGETS = 12, /* a scenario must not need more for all schedules with two deviations */
+    TWO_MS = 20000, /* a scenario must not need more for all schedules with two deviations */
     ARENA_BYTES = 8 << 20,
     ALIGN = 16,
     RANDOM_RUNS_MIN = 200,
@@ -497,7 +497,7 @@ static bool explore(const char *name, simcore_fn scenario)
         return passed;
     if (!every(1, true, INT64_MAX, &one_dense))
         return false;
-    if (!every(2, false, spent_ns() + TWO_BUDGETS * budget_ns(), &two))
+    if (!every(2, false, spent_ns() + TWO_MS * (int64_t)1000000, &two))
         return false;
     if (two.percent < 100)
         fail_msg("%s is too large: only %.0f %% of the schedules with two deviations in its time",

@@ -353,14 +353,33 @@ static void an_auto_clock_moves_for_a_thread(void)
     keel_clock_free(clock);
 }
 
-/* ---- Stopping ---- */
-
 static keel_err *nothing(keel_ctx *ctx, void *arg)
 {
     (void)ctx;
     (void)arg;
     return NULL;
 }
+
+/* The timer that is due goes away before it is taken: the next in the heap is not due. */
+static void a_timer_gone_does_not_fire_the_next(void)
+{
+    keel_runtime *rt = simcore_runtime(1, NULL);
+    int64_t deadline_ns;
+
+    keel__machine_quiet(true);
+    keel_ctx *soon = keel_ctx_with_timeout(keel_runtime_ctx(rt), KEEL_MS(1));
+    keel_ctx *late = keel_ctx_with_timeout(keel_runtime_ctx(rt), KEEL_HOUR(1));
+    keel__machine_settle();
+    keel__machine_quiet(false);
+    keel_ctx_free(soon);
+    sim_ok(keel_runtime_run(rt, nothing, NULL)); /* the worker has been there */
+    sim_check(keel_ctx_deadline(late, &deadline_ns));
+    sim_check(keel_ctx_err(late) == NULL || keel_ctx_now(late) >= deadline_ns);
+    keel_ctx_free(late);
+    simcore_stop(rt);
+}
+
+/* ---- Stopping ---- */
 
 static void a_runtime_stops_while_workers_start(void)
 {
@@ -409,6 +428,27 @@ static keel_err *acquire_one(keel_ctx *ctx, void *sem)
     return keel_semaphore_acquire(ctx, sem, 1);
 }
 
+/* What is made ready while the worker takes in what was made ready before. */
+static void a_worker_takes_in_two_wake_ups(void)
+{
+    keel_runtime *rt = simcore_runtime(1, NULL);
+    keel_group *group = keel_group_new(keel_runtime_ctx(rt), NULL);
+    keel_semaphore sems[2];
+
+    keel__machine_quiet(true);
+    for (int i = 0; i < 2; i++) {
+        keel_semaphore_init(&sems[i], 1);
+        sim_check(keel_semaphore_try_acquire(&sems[i], 1));
+        keel_group_go(group, acquire_one, &sems[i]);
+    }
+    keel__machine_settle();
+    keel__machine_quiet(false);
+    for (int i = 0; i < 2; i++)
+        keel_semaphore_release(&sems[i], 1);
+    sim_ok(keel_group_wait(group));
+    simcore_stop(rt);
+}
+
 static void visit(unsigned handles)
 {
     keel_runtime *rt = simcore_runtime(1, NULL);
@@ -440,15 +480,16 @@ static void a_visitor_comes_late(void)
 simcore_test(two_workers_wake_each_other) simcore_test(a_polling_worker_misses_no_wake_up)
     simcore_test(a_thread_feeds_a_sleeping_worker) simcore_test(a_sleeping_thief_is_called)
         simcore_test(two_sleeping_thieves_are_called) simcore_test(two_spawners_share_a_thief)
-            simcore_test(a_timer_armed_from_outside_fires)
-                simcore_test(an_auto_clock_wakes_all_in_order)
-                    simcore_test(an_auto_clock_stands_still_meanwhile)
-                        simcore_test(an_auto_clock_moves_for_a_thread)
-                            simcore_test(a_runtime_stops_while_workers_start)
-                                simcore_test(a_runtime_stops_after_its_last_task)
-                                    simcore_test(a_runtime_stops_under_waiting_tasks)
-                                        simcore_test(a_visitor_is_waited_for)
-                                            simcore_test(a_visitor_comes_late)
+            simcore_test(a_timer_armed_from_outside_fires) simcore_test(
+                an_auto_clock_wakes_all_in_order) simcore_test(an_auto_clock_stands_still_meanwhile)
+                simcore_test(an_auto_clock_moves_for_a_thread)
+                    simcore_test(a_runtime_stops_while_workers_start)
+                        simcore_test(a_runtime_stops_after_its_last_task)
+                            simcore_test(a_runtime_stops_under_waiting_tasks)
+                                simcore_test(a_visitor_is_waited_for)
+                                    simcore_test(a_visitor_comes_late)
+                                        simcore_test(a_worker_takes_in_two_wake_ups)
+                                            simcore_test(a_timer_gone_does_not_fire_the_next)
 
                                                 int main(void)
 {
@@ -468,6 +509,8 @@ simcore_test(two_workers_wake_each_other) simcore_test(a_polling_worker_misses_n
         cmocka_unit_test(a_runtime_stops_under_waiting_tasks_holds),
         cmocka_unit_test(a_visitor_is_waited_for_holds),
         cmocka_unit_test(a_visitor_comes_late_holds),
+        cmocka_unit_test(a_worker_takes_in_two_wake_ups_holds),
+        cmocka_unit_test(a_timer_gone_does_not_fire_the_next_holds),
     };
 
     simcore_install();

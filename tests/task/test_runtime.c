@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
@@ -660,6 +661,32 @@ static void an_idle_runtime_uses_no_cpu(void **state)
     assert_int_equal(status, 0);
 }
 
+/* ---- Signals ---- */
+
+/* A program that embeds a runtime keeps its signals: nothing is installed, ignored or blocked. */
+static void a_runtime_leaves_the_signals_alone(void **state)
+{
+    enum { LAST = 31 };
+    struct sigaction before[LAST + 1], now;
+    sigset_t mask_before, mask_now;
+    keel_runtime *rt;
+
+    (void)state;
+    pthread_sigmask(SIG_BLOCK, NULL, &mask_before);
+    for (int number = 1; number <= LAST; number++)
+        assert_int_equal(sigaction(number, NULL, &before[number]), 0);
+    assert_ok(keel_runtime_start(&rt, &(keel_runtime_opts){ .workers = test_workers() }));
+    assert_ok(keel_runtime_run(rt, use_everything, NULL));
+    pthread_sigmask(SIG_BLOCK, NULL, &mask_now);
+    for (int number = 1; number <= LAST; number++) {
+        assert_int_equal(sigaction(number, NULL, &now), 0);
+        assert_ptr_equal(now.sa_handler, before[number].sa_handler);
+        assert_int_equal(now.sa_flags, before[number].sa_flags);
+        assert_int_equal(sigismember(&mask_now, number), sigismember(&mask_before, number));
+    }
+    assert_ok(keel_runtime_stop(NULL, rt));
+}
+
 /* ---- Limits ---- */
 
 /* Starts with more and more file descriptors to spare until it succeeds. */
@@ -756,6 +783,7 @@ int main(void)
         support_test(an_earlier_timer_is_not_held_up_by_a_later_one),
         support_test(a_manual_clock_moves_only_when_told),
         support_test(an_idle_runtime_uses_no_cpu),
+        support_test(a_runtime_leaves_the_signals_alone),
         support_test(without_file_descriptors_the_limit_is_named),
         support_test(without_threads_the_limit_is_named),
     };

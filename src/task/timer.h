@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/heap.h"
 #include "base/spin.h"
 
 typedef struct keel__timer keel__timer;
@@ -19,15 +20,14 @@ struct keel__timer {
     struct keel__worker *worker; /* whose timers it is among; set by keel__worker_arm */
     bool armed;
     uint64_t order;
-    keel__timer *child, *next; /* the heap: first child, next sibling, */
-    keel__timer *prev;         /* previous sibling or, for a first child, the parent */
+    keel__heap_node node;
 };
 
 typedef struct keel__timers {
     keel__spin lock; /* guards all of it */
-    keel__timer *root;
+    keel__heap heap;
     uint64_t order;
-    keel__a64 next_ns; /* of the root, INT64_MAX without; may be read without the lock */
+    keel__a64 next_ns; /* of the first, INT64_MAX without; may be read without the lock */
 } keel__timers;
 
 void keel__timers_init(keel__timers *timers);

@@ -101,7 +101,7 @@ static void random_operations_agree_with_a_search_of_an_array(void **state)
         compare_next(&timers, m);
     }
     fire_due(&timers, m, INT64_MAX, TIMERS + 1);
-    assert_null(timers.root);
+    assert_null(timers.heap.root);
     free(m);
 }
 
@@ -160,7 +160,7 @@ static void what_has_fired_or_was_disarmed_cannot_be_disarmed(void **state)
     assert_true(keel__timers_remove(&timers, &disarmed));
     assert_false(keel__timers_remove(&timers, &disarmed));
     assert_false(keel__timers_remove(&timers, &never));
-    assert_null(timers.root);
+    assert_null(timers.heap.root);
 }
 
 static void a_timer_armed_again_goes_behind_its_equals(void **state)

@@ -20,7 +20,7 @@ if(TARGET keel_test)
     install(FILES include/keel/test.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/keel)
     install(EXPORT keel-test NAMESPACE keel:: FILE keel-test-targets.cmake
             DESTINATION ${package_dir})
-    install(FILES cmake/FindKeelCmocka.cmake DESTINATION ${package_dir})
+    install(FILES cmake/FindKeelCmocka.cmake cmake/KeelFuzz.cmake DESTINATION ${package_dir})
 endif()
 configure_package_config_file(cmake/keel-config.cmake.in keel-config.cmake
                               INSTALL_DESTINATION ${package_dir})

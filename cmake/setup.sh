@@ -6,7 +6,7 @@ LC_ALL=C.UTF-8
 export LC_ALL
 
 packages_build='gcc libc6-dev cmake ninja-build pkg-config libuv1-dev'
-packages_examples='libjansson-dev'
+packages_examples='libjansson-dev libcmocka-dev'
 packages_tests='libcmocka-dev g++'
 packages_sanitizers='clang libclang-rt-dev llvm'
 

@@ -78,6 +78,67 @@ bool keel_test_alloc_failed(void);
 int keel_test_setup(void **state);
 int keel_test_teardown(void **state);
 
+/* ---- Fuzzing ---- */
+
+/**
+ * Makes a program of a function that must hold for any bytes:
+ *
+ *     KEEL_FUZZ_SEEDS("123", "0", "-456");
+ *     KEEL_FUZZ(parse_int)
+ *     {
+ *         keel_str text = { (const char *)data, size };
+ *         ...
+ *     }
+ *
+ * `data` are `size` bytes in a block of their own, so that a sanitizer sees a look beyond. The function fails
+ * by an assertion, cmocka's too, by abort, by what a sanitizer finds, and by leaving memory of keel's behind.
+ *
+ * The program replays inputs: the seeds, and the files on the command line, or in directories there, in the
+ * order of their names. It prints a line for each, so that the last is the one that failed. Compiled with
+ * -fsanitize=fuzzer and KEEL_FUZZING defined it is a fuzzer of libFuzzer, which begins with the seeds.
+ * The CMake function keel_fuzz of keel's package does either, and makes a test of it.
+ *
+ * Source: Go's testing.F.
+ */
+#define KEEL_FUZZ(name)                                                                            \
+    static void keel_fuzz_##name(const uint8_t *data, size_t size);                                \
+    KEEL__FUZZ_PROGRAM(name)                                                                       \
+    static void keel_fuzz_##name(const uint8_t *data, size_t size)
+
+/** C strings to begin with, at file level, once in a program. Others are files. */
+#define KEEL_FUZZ_SEEDS(...) const char *const keel__fuzz_seeds[] = { __VA_ARGS__, NULL }
+
+typedef void (*keel__fuzz_fn)(const uint8_t *data, size_t size);
+extern const char *const keel__fuzz_seeds[];
+int keel__fuzz_replay(int argc, char **argv, const char *name, keel__fuzz_fn fn);
+int keel__fuzz_start(int *argc, char ***argv);
+int keel__fuzz_one(keel__fuzz_fn fn, const uint8_t *data, size_t size);
+
+#ifdef __cplusplus
+#define KEEL__EXTERN_C extern "C"
+#else
+#define KEEL__EXTERN_C extern
+#endif
+#ifdef KEEL_FUZZING
+#define KEEL__FUZZ_PROGRAM(name)                                                                   \
+    KEEL__EXTERN_C int LLVMFuzzerInitialize(int *argc, char ***argv);                              \
+    KEEL__EXTERN_C int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);                   \
+    int LLVMFuzzerInitialize(int *argc, char ***argv)                                              \
+    {                                                                                              \
+        return keel__fuzz_start(argc, argv);                                                       \
+    }                                                                                              \
+    int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)                                   \
+    {                                                                                              \
+        return keel__fuzz_one(keel_fuzz_##name, data, size);                                       \
+    }
+#else
+#define KEEL__FUZZ_PROGRAM(name)                                                                   \
+    int main(int argc, char **argv)                                                                \
+    {                                                                                              \
+        return keel__fuzz_replay(argc, argv, #name, keel_fuzz_##name);                             \
+    }
+#endif
+
 KEEL_END_DECLS
 
 #endif /* KEEL_TEST_H */

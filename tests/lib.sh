@@ -39,6 +39,15 @@ suite() {
     fi
 }
 
+# 10,000 seeds of each of the library's own scenarios, each run twice with equal traces: with each compiler
+# about five minutes of one core.
+suites_seeds() {
+    export KEEL_TEST_LONG=1
+    suite dev -R '^sim\.(net_)?explore' "$@"
+    suite clang -R '^sim\.(net_)?explore' "$@"
+    unset KEEL_TEST_LONG
+}
+
 # Both thread-sanitizer builds; the task tests with different numbers of workers. The simulations run
 # on one thread and look for races themselves; what they find in a given time must not depend on
 # how slow the build is.

@@ -148,7 +148,9 @@ static void only_a_reported_reset_loses_bytes(void **state)
 static void equal_seeds_make_equal_runs(void **state)
 {
     (void)state;
-    for (uint64_t seed = 0; seed < 200; seed++) {
+    uint64_t seeds = getenv("KEEL_TEST_LONG") != NULL ? 10000 : 200;
+
+    for (uint64_t seed = 0; seed < seeds; seed++) {
         const keel_sim_opts opts = { .seed = seed };
         keel_sim_report *one = keel_sim_run("shaky link", shaky_link, NULL, &opts);
         keel_sim_report *two = keel_sim_run("shaky link", shaky_link, NULL, &opts);

@@ -79,6 +79,7 @@ KEEL_ERR_DECLARE(keel_err_unreachable);
 KEEL_ERR_DECLARE(keel_err_no_space);
 KEEL_ERR_DECLARE(keel_err_io);
 KEEL_ERR_DECLARE(keel_err_eof);
+KEEL_ERR_DECLARE(keel_err_unexpected_eof);
 
 #define KEEL_ERR_NOMEM keel_err_nomem             /**< Out of memory. */
 #define KEEL_ERR_INVAL keel_err_inval             /**< An argument or option makes no sense. */
@@ -102,6 +103,7 @@ KEEL_ERR_DECLARE(keel_err_eof);
 #define KEEL_ERR_NO_SPACE keel_err_no_space       /**< The disk, or a quota, is full. */
 #define KEEL_ERR_IO keel_err_io                   /**< Any other failure of input or output. */
 #define KEEL_ERR_EOF keel_err_eof                 /**< There is nothing more to read. */
+#define KEEL_ERR_UNEXPECTED_EOF keel_err_unexpected_eof /**< The end came too early. */
 
 /* ---- Making errors ---- */
 

@@ -19,6 +19,7 @@
 #include <keel/group.h>
 #include <keel/hash.h>
 #include <keel/limiter.h>
+#include <keel/io.h>
 #include <keel/mem.h>
 #include <keel/rand.h>
 #include <keel/retry.h>

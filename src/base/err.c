@@ -37,6 +37,7 @@ KEEL_ERR_DEFINE(keel_err_unreachable, "unreachable");
 KEEL_ERR_DEFINE(keel_err_no_space, "no space left");
 KEEL_ERR_DEFINE(keel_err_io, "input/output error");
 KEEL_ERR_DEFINE(keel_err_eof, "end of file");
+KEEL_ERR_DEFINE(keel_err_unexpected_eof, "unexpected end of file");
 
 /* ---- Making errors ---- */
 

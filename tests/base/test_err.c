@@ -107,6 +107,7 @@ static void each_sentinel_has_its_text_and_is_only_itself(void **state)
         { KEEL_ERR_NO_SPACE, "no space left" },
         { KEEL_ERR_IO, "input/output error" },
         { KEEL_ERR_EOF, "end of file" },
+        { KEEL_ERR_UNEXPECTED_EOF, "unexpected end of file" },
     };
     size_t count = sizeof rows / sizeof rows[0];
 

@@ -42,12 +42,13 @@ KEEL_ERR_TYPE_STATIC(keel_check_own, format);
 /* Every sentinel is a constant address. */
 extern keel_err *const keel_check_sentinels[];
 keel_err *const keel_check_sentinels[] = {
-    KEEL_ERR_NOMEM,      KEEL_ERR_INVAL,       KEEL_ERR_RANGE,       KEEL_ERR_SYNTAX,
-    KEEL_ERR_CLOSED,     KEEL_ERR_CANCELLED,   KEEL_ERR_DEADLINE,    KEEL_ERR_NO_RUNTIME,
-    KEEL_ERR_LIMIT,      KEEL_ERR_BUSY,        KEEL_ERR_NOT_FOUND,   KEEL_ERR_EXISTS,
-    KEEL_ERR_PERMISSION, KEEL_ERR_UNSUPPORTED, KEEL_ERR_INTERRUPTED, KEEL_ERR_TIMEOUT,
-    KEEL_ERR_REFUSED,    KEEL_ERR_RESET,       KEEL_ERR_UNREACHABLE, KEEL_ERR_NO_SPACE,
-    KEEL_ERR_IO,         KEEL_ERR_EOF,         keel_check_declared,  keel_check_private,
+    KEEL_ERR_NOMEM,      KEEL_ERR_INVAL,       KEEL_ERR_RANGE,          KEEL_ERR_SYNTAX,
+    KEEL_ERR_CLOSED,     KEEL_ERR_CANCELLED,   KEEL_ERR_DEADLINE,       KEEL_ERR_NO_RUNTIME,
+    KEEL_ERR_LIMIT,      KEEL_ERR_BUSY,        KEEL_ERR_NOT_FOUND,      KEEL_ERR_EXISTS,
+    KEEL_ERR_PERMISSION, KEEL_ERR_UNSUPPORTED, KEEL_ERR_INTERRUPTED,    KEEL_ERR_TIMEOUT,
+    KEEL_ERR_REFUSED,    KEEL_ERR_RESET,       KEEL_ERR_UNREACHABLE,    KEEL_ERR_NO_SPACE,
+    KEEL_ERR_IO,         KEEL_ERR_EOF,         KEEL_ERR_UNEXPECTED_EOF, keel_check_declared,
+    keel_check_private,
 };
 
 keel_err *keel_check_making(int n);

@@ -61,7 +61,7 @@ static inline uint64_t keel_hash_combine(uint64_t a, uint64_t b)
 
 static inline uint64_t keel_hash_u64(uint64_t key)
 {
-    return keel__fold(key, 0x9E3779B97F4A7C15u);
+    return keel__fold(key, 0x6DFE3F5B27D6563Bu);
 }
 
 static inline uint64_t keel_hash_i64(int64_t key)

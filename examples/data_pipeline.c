@@ -174,19 +174,16 @@ static keel_err *count_chunks(keel_ctx *ctx, void *arg)
 /* As many counters as there are workers: they compute. */
 static keel_err *count_with(keel_ctx *ctx, pipeline *p, counter *counters, unsigned count)
 {
-    uint64_t seed = keel_rand_system_seed();
-
     KEEL_TRY(keel_chan_new(&p->chunks, sizeof(chunk *),
                            &(keel_chan_opts){ .capacity = CHUNKS, .item_free = free_item }));
     keel_group *group = keel_group_new(ctx, &(keel_group_opts){ .name = "data_pipeline" });
     keel_group_go(group, read_all, p);
     for (unsigned i = 0; i < count; i++) {
-        counters[i] = (counter){ .chunks = p->chunks, .words.seed = seed };
+        counters[i] = (counter){ .chunks = p->chunks };
         keel_group_go(group, count_chunks, &counters[i]);
     }
     keel_err *err = keel_group_wait(group);
 
-    p->total.seed = seed;
     for (unsigned i = 0; i < count; i++) {
         if (err == NULL)
             err = keel_ctx_err(ctx);
@@ -230,7 +227,7 @@ static keel_err *count_plainly(void *arg)
 
 static keel_err *check_total(keel_ctx *ctx, const pipeline *p)
 {
-    check c = { .ctx = ctx, .p = p, .plain.seed = keel_rand_system_seed() };
+    check c = { .ctx = ctx, .p = p };
 
     keel_err *err = keel_offload(ctx, count_plainly, &c);
     if (err == NULL && !words_equal(&c.plain, &p->total))

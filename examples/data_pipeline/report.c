@@ -22,7 +22,7 @@ static json_t *top_words(const words *table)
 
     json_t *list = json_array();
     for (size_t i = 0; i < n; i++) {
-        json_t *item = json_pack("{s:s%, s:I}", "word", top[i].text, top[i].len, "count",
+        json_t *item = json_pack("{s:s%, s:I}", "word", top[i].word.ptr, top[i].word.len, "count",
                                  (json_int_t)top[i].count);
         if (json_array_append_new(list, item) != 0) { /* which includes that either is NULL */
             json_decref(list);
@@ -44,7 +44,7 @@ static char *report_text(const report *r)
     json_t *json =
         json_pack("{s:I, s:I, s:I, s:I, s:b, s:o}", "files", (json_int_t)r->files, "refused",
                   (json_int_t)r->refused, "words", (json_int_t)r->words->total, "distinct",
-                  (json_int_t)r->words->distinct, "checked", r->checked, "top", list);
+                  (json_int_t)r->words->counts.len, "checked", r->checked, "top", list);
     if (json != NULL)
         text = json_dumps(json, JSON_INDENT(2));
     json_decref(json);

@@ -93,6 +93,19 @@ static void shrinking_keeps_the_order_wherever_the_ring_is_cut(void **state)
     }
 }
 
+static void shrinking_a_full_one_does_nothing(void **state)
+{
+    (void)state;
+    ints deque = turned_deque(64, 20);
+    const size_t made = keel_test_made();
+    ints_iter it = ints_each(&deque);
+
+    ints_shrink(&deque);
+    assert_int_equal(keel_test_made(), made);
+    assert_true(ints_next(&it));
+    ints_deinit(&deque);
+}
+
 static void shrinking_an_empty_one_gives_its_memory_back(void **state)
 {
     (void)state;
@@ -185,6 +198,7 @@ static void an_empty_one_has_nothing_to_give(void **state)
         assert_null(ints_find(deque, 1));
         ints_clear(deque);
         assert_ok(ints_reserve(deque, 0));
+        assert_false(ints_next(&it)); /* none of which is a change */
     }
     assert_true(ints_equal(&never, &emptied));
     assert_int_equal(untouched, 42);
@@ -410,7 +424,7 @@ static keel_err *fill_and_clone(void *arg)
     if (err == NULL)
         err = texts_clone(&copy, &deque);
     if (err != NULL && copy.len != 0)
-        err = keel_err_wrap(err, "a failed clone is not empty");
+        err = keel_err_new("a failed clone is not empty");
     texts_deinit(&copy);
     texts_deinit(&deque);
     return err;
@@ -503,6 +517,7 @@ int main(void)
         keel_test(it_does_what_an_array_does_sized_200),
         keel_test(growing_keeps_the_order_wherever_the_ring_is_cut),
         keel_test(shrinking_keeps_the_order_wherever_the_ring_is_cut),
+        keel_test(shrinking_a_full_one_does_nothing),
         keel_test(shrinking_an_empty_one_gives_its_memory_back),
         keel_test(a_queue_of_constant_length_allocates_once),
         keel_test(clearing_keeps_the_memory),

@@ -202,6 +202,11 @@ static void shrinking_leaves_no_room(void **state)
 
     ints_shrink(&heap);
     assert_int_equal(heap.cap, 9);
+    const size_t made = keel_test_made();
+    ints_iter it = ints_each(&heap);
+    ints_shrink(&heap); /* nothing to do */
+    assert_int_equal(keel_test_made(), made);
+    assert_true(ints_next(&it));
     assert_ok(ints_push(&heap, 0));
     assert_counts(&heap, 0, 10);
     ints_deinit(&heap);
@@ -221,10 +226,11 @@ static void an_empty_one_has_nothing_to_give(void **state)
         assert_false(ints_remove(&heap, 0, &untouched));
         assert_null(ints_peek(&heap));
         ints_fix(&heap, 0);
-        ints_heapify(&heap);
         ints_clear(&heap);
         assert_ok(ints_append(&heap, NULL, 0));
         assert_ok(ints_reserve(&heap, 0));
+        assert_false(ints_next(&it)); /* none of which is a change */
+        ints_heapify(&heap);
         ints_deinit(&heap); /* and after it */
     }
     assert_int_equal(untouched, 42);

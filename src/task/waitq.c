@@ -3,10 +3,19 @@
 
 #include <stddef.h>
 
+/* Queues are changed under a lock. Whoever does not keep to that comes in between here, on the simulated
+ * machine. */
+#ifdef KEEL_SIM_CORE
+#define midway() keel__after_step("change a queue")
+#else
+#define midway() ((void)0)
+#endif
+
 void keel__waitq_push(keel__waitq *queue, keel__waiter *waiter)
 {
     waiter->next = NULL;
     waiter->prev = queue->last;
+    midway();
     waiter->queued = true;
     if (queue->last != NULL)
         queue->last->next = waiter;
@@ -35,6 +44,7 @@ void keel__waitq_remove(keel__waitq *queue, keel__waiter *waiter)
         waiter->prev->next = waiter->next;
     else
         queue->first = waiter->next;
+    midway();
     if (waiter->next != NULL)
         waiter->next->prev = waiter->prev;
     else

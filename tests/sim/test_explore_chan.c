@@ -461,6 +461,38 @@ static keel_err *crowd_2(keel_ctx *ctx, void *arg)
     return with_channel(ctx, 2, crowd);
 }
 
+/* ---- A sender waits only while there is no room ---- */
+
+static keel_err *send_two(keel_ctx *ctx, void *arg)
+{
+    world *w = arg;
+
+    for (w->sent = 0; w->sent < 2; w->sent++)
+        KEEL_TRY(keel_chan_send(ctx, w->chan, &w->sent));
+    return NULL;
+}
+
+static keel_err *take_one(keel_ctx *ctx, void *arg)
+{
+    world *w = arg;
+    int item;
+
+    return keel_chan_recv(ctx, w->chan, &item);
+}
+
+static keel_err *who_waits_is_let_in(keel_ctx *ctx, world *w)
+{
+    KEEL_TRY(together(ctx, w, send_two, take_one));
+    KEEL_CHECK(w->sent == 2 && keel_chan_len(w->chan) == 1);
+    return NULL;
+}
+
+static keel_err *let_in(keel_ctx *ctx, void *arg)
+{
+    (void)arg;
+    return with_channel(ctx, 1, who_waits_is_let_in);
+}
+
 static const scenario scenarios[] = {
     { "fifo, capacity 0", fifo_0, false },
     { "fifo, capacity 1", fifo_1, false },
@@ -480,6 +512,7 @@ static const scenario scenarios[] = {
     { "a cancelled sender leaves nothing", a_cancelled_sender_leaves_nothing, false },
     { "batches, capacity 0", batches_0, false },
     { "batches, capacity 2", batches_2, false },
+    { "a sender is let in", let_in, false },
     { "a timer or a value", a_timer_or_a_value, false },
 };
 

@@ -280,6 +280,44 @@ static keel_err *a_program_can_be_shut_down(keel_ctx *ctx, void *arg)
     return err;
 }
 
+/* ---- The end of the context ends the wait for a place ---- */
+
+static keel_err *linger(keel_ctx *ctx, void *arg)
+{
+    world *w = arg;
+
+    keel_err_free(wait_for_end_of(ctx)); /* as it must */
+    keel_yield();
+    keel_yield();
+    w->ended++;
+    return NULL;
+}
+
+static keel_err *end_early(keel_ctx *ctx, void *arg)
+{
+    (void)ctx;
+    keel_ctx_cancel(((world *)arg)->ctx);
+    return NULL;
+}
+
+/* The task that starts without a place is waited for too, and takes none away. */
+static keel_err *who_waits_for_a_place_goes_on_at_the_end(keel_ctx *ctx, void *arg)
+{
+    world w = { .ctx = keel_ctx_with_cancel(ctx) };
+    keel_group *other = keel_group_new(ctx, NULL);
+
+    (void)arg;
+    w.group = keel_group_new(w.ctx, &(keel_group_opts){ .limit = 1 });
+    keel_group_go(w.group, linger, &w);
+    keel_group_go(other, end_early, &w);
+    keel_group_go(w.group, be_busy, &w);
+    keel_err *err = keel_group_wait(w.group);
+    KEEL_CHECK(w.ended == 2);
+    err = keel_err_join(err, keel_group_wait(other));
+    keel_ctx_free(w.ctx);
+    return err;
+}
+
 static const scenario scenarios[] = {
     { "the first error ends the others", the_first_error_ends_the_others, false },
     { "all errors are collected", all_errors_are_collected, false },
@@ -289,6 +327,7 @@ static const scenario scenarios[] = {
     { "a group can be cancelled", a_group_can_be_cancelled, false },
     { "an offloaded call is made or not", an_offloaded_call_is_made_or_not, false },
     { "an abandoned call frees", an_abandoned_call_frees_its_argument, false },
+    { "a place at the end", who_waits_for_a_place_goes_on_at_the_end, false },
     { "a program can be shut down", a_program_can_be_shut_down, false },
 };
 

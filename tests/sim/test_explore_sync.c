@@ -392,7 +392,34 @@ static keel_err *once_is_once(keel_ctx *ctx, void *arg)
     return in_world(ctx, three_do);
 }
 
+/* ---- Semaphore: nobody overtakes who asks for many ---- */
+
+static keel_err *ask_for_both(keel_ctx *ctx, void *sem)
+{
+    KEEL_TRY(keel_semaphore_acquire(ctx, sem, 2));
+    keel_semaphore_release(sem, 2);
+    return NULL;
+}
+
+static keel_err *many_are_not_overtaken(keel_ctx *ctx, void *arg)
+{
+    keel_semaphore sem;
+    keel_group *group = keel_group_new(ctx, NULL);
+
+    (void)arg;
+    keel_semaphore_init(&sem, 2);
+    KEEL_TRY(keel_semaphore_acquire(ctx, &sem, 1));
+    keel_group_go(group, ask_for_both, &sem);
+    keel_sim_settle();
+    KEEL_CHECK(!keel_semaphore_try_acquire(&sem, 1));
+    keel_semaphore_release(&sem, 1);
+    keel_err *err = keel_group_wait(group);
+    keel_semaphore_deinit(&sem);
+    return err;
+}
+
 static const scenario scenarios[] = {
+    { "many are not overtaken", many_are_not_overtaken, false },
     { "one owner at a time", one_owner_at_a_time, false },
     { "cancel against lock", cancel_against_lock, false },
     { "try_lock never waits", try_lock_never_waits, false },

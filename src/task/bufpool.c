@@ -29,7 +29,6 @@ enum {
     UNPOOLED = CLASSES, /* the class of a buffer that is freed when it is put */
     OUT = 0x5EED0007,   /* the state of a buffer that somebody has, and of one that nobody has */
     IN = 0x5EED0FF0,
-    RUBBISH = 0xDB, /* what a buffer holds that nobody has, in checked builds */
 };
 
 /* A block: a buffer aligned for anything, its header directly before it, and before that, in a buffer that
@@ -182,8 +181,19 @@ void keel__bufpool_leave(keel__worker *worker)
 
 #if KEEL_CHECKED
 
-/* As far as this the rubbish is looked at when a buffer is got. */
-enum { LOOKED_AT = 256 };
+/* What the beginning of a buffer that nobody has holds, behind its links: to be there when it is got. */
+enum { MARKED_BYTES = 128 };
+static const char rubbish[] = "written to by none, written to by none, written to by none, "
+                              "written to by none, written to by none, written to";
+static_assert(sizeof rubbish >= MARKED_BYTES - sizeof(idle), "enough for all of it");
+
+/* How much of it a buffer has. */
+static size_t marked(const header *head)
+{
+    size_t bytes = head->size_class != UNPOOLED ? bytes_of(head->size_class) : 0;
+
+    return bytes == 0 ? 0 : (bytes < MARKED_BYTES ? bytes : MARKED_BYTES) - sizeof(idle);
+}
 
 static void check_put(const pool *of, void *buffer)
 {
@@ -196,19 +206,15 @@ static void check_put(const pool *of, void *buffer)
     if (head->pool != &of->head)
         keel__misuse("keel_bufpool_put: the buffer %p is another pool's", buffer);
     head->state = IN;
-    if (head->size_class != UNPOOLED)
-        memset(buffer, RUBBISH, bytes_of(head->size_class));
+    memcpy((char *)buffer + sizeof(idle), rubbish, marked(head));
 }
 
 static void *check_got(void *buffer)
 {
     header *head = header_of(buffer);
-    const unsigned char *bytes = buffer;
-    size_t size = head->size_class != UNPOOLED ? bytes_of(head->size_class) : 0;
 
-    for (size_t i = sizeof(idle); i < size && i < LOOKED_AT && head->state == IN; i++)
-        if (bytes[i] != RUBBISH)
-            keel__misuse("keel_bufpool_get: a buffer (%p) was written to after it was put", buffer);
+    if (head->state == IN && memcmp((char *)buffer + sizeof(idle), rubbish, marked(head)) != 0)
+        keel__misuse("keel_bufpool_get: a buffer (%p) was written to after it was put", buffer);
     head->state = OUT;
     return buffer;
 }

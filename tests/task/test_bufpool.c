@@ -535,7 +535,7 @@ static void write_after_put(void *arg)
 
     (void)arg;
     keel_bufpool_put(pool, buffer);
-    buffer[100] = 1;
+    buffer[50] = 1;
     keel_bufpool_put(pool, keel_bufpool_get(pool, 1024));
 }
 

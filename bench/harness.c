@@ -6,6 +6,8 @@
 #include <string.h>
 #include <time.h>
 
+#include <keel/sort.h>
+
 /* What the command line asked for, and what it leads to now. */
 typedef struct runner {
     const bench_program *program;
@@ -46,16 +48,9 @@ void bench_stop(bench *b)
     b->value = (double)keel_bench_elapsed_ns(b->timer) / (double)b->n;
 }
 
-static int compare(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-
-    return (x > y) - (x < y);
-}
-
 double bench_percentile(double *values, size_t count, unsigned percent)
 {
-    qsort(values, count, sizeof *values, compare);
+    keel_sort_double(values, count);
     return values[count * percent / 100];
 }
 

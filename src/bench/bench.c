@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include <keel/duration.h>
+#include <keel/sort.h>
 
 #include "bench/bench.h"
 
@@ -141,13 +142,6 @@ static size_t calibrate(const keel__bench_host *host, const keel_bench_entry *en
     }
 }
 
-static int compare(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-
-    return (x > y) - (x < y);
-}
-
 /* Counting has a run of its own: its atomic additions would show in the others. */
 static void count_allocations(const keel__bench_host *host, const keel_bench_entry *entry,
                               keel_bench_result *out)
@@ -163,7 +157,7 @@ static void count_allocations(const keel__bench_host *host, const keel_bench_ent
 /* Sorts the values. */
 static double median(double *values, unsigned count)
 {
-    qsort(values, count, sizeof *values, compare);
+    keel_sort_double(values, count);
     return (values[(count - 1) / 2] + values[count / 2]) / 2;
 }
 

@@ -45,12 +45,10 @@ static void stacks_have_the_size_that_was_asked_for(void **state)
 
 enum { MANY = 300 };
 
-static int compare_low(const void *a, const void *b)
-{
-    const keel__stack *const *x = a, *const *y = b;
-
-    return (*x)->low < (*y)->low ? -1 : (*x)->low > (*y)->low;
-}
+#define KEEL_SORT_NAME by_place
+#define KEEL_SORT_ITEM keel__stack *
+#define KEEL_SORT_KEY(stack) ((stack)->low)
+#include <keel/sort.h>
 
 /* More than a worker keeps, in two sizes; given back and taken again no new ones are mapped. */
 static void stacks_are_disjoint_and_used_again(void **state)
@@ -67,7 +65,7 @@ static void stacks_are_disjoint_and_used_again(void **state)
             assert_ok(keel__stack_take(&b.pool, &b.cache, bytes, &stacks[i]));
             stacks[i]->low[0] = stacks[i]->low[stacks[i]->bytes - 1] = 1;
         }
-        qsort(stacks, MANY, sizeof stacks[0], compare_low);
+        by_place_sort(stacks, MANY);
         for (size_t i = 1; i < MANY; i++)
             assert_true(stacks[i]->low - stacks[i - 1]->low >=
                         (ptrdiff_t)(stacks[i - 1]->bytes + b.pool.guard_bytes));

@@ -108,8 +108,10 @@ KEEL_BEGIN_DECLS
 typedef struct KEEL__MAP {
     size_t len; /**< How many items there are. */
     KEEL__MAP_SLOT *keel__slots;
+    size_t keel__credit; /* what changes together is kept apart: gcc would make vectors of it */
     unsigned char *keel__control;
-    size_t keel__mask, keel__credit, keel__changes;
+    size_t keel__changes;
+    size_t keel__mask;
 } KEEL__MAP;
 
 typedef struct KEEL__MAP_ITER {

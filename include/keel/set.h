@@ -88,8 +88,10 @@ KEEL_BEGIN_DECLS
 typedef struct KEEL__SET {
     size_t len; /**< How many keys there are. */
     KEEL__SET_SLOT *keel__slots;
+    size_t keel__credit; /* what changes together is kept apart: gcc would make vectors of it */
     unsigned char *keel__control;
-    size_t keel__mask, keel__credit, keel__changes;
+    size_t keel__changes;
+    size_t keel__mask;
 } KEEL__SET;
 
 typedef struct KEEL__SET_ITER {

@@ -37,6 +37,11 @@ function short(x) {
     return sprintf(x >= 100 ? "%.0f" : x >= 10 ? "%.1f" : x >= 1 ? "%.2f" : "%.3f", x)
 }
 
+# Few allocations are fractions: caches that fill once.
+function allocations(x) {
+    return sprintf(x >= 1000 ? "%.0f allocs/op" : "%.3g allocs/op", x)
+}
+
 function ratio(w, mine, other) {
     mine = w FS mine
     other = w FS other
@@ -51,7 +56,7 @@ function show(w,    names, n, i, p, key, note) {
         note = ""
         if (p ~ /^keel/) {
             if (w "_allocs" FS p in median)
-                note = sprintf("%.3g allocs/op", median[w "_allocs" FS p])
+                note = allocations(median[w "_allocs" FS p])
             printf "%-26s %-33s %10s %-8s %10s..%-10s  %s\n", i == 1 ? w : "", p,
                 short(median[key]), unit[key], short(least[key]), short(most[key]), note
         } else {

@@ -10,20 +10,21 @@
 #include <keel/mem.h>
 
 #include "base/err.h"
+#include "base/list.h"
 
-/* Before each block. Those alive are a list, the newest first. */
+/* Before each block. Those alive are in `alive`, the newest first. */
 typedef struct header {
     alignas(max_align_t) uint64_t mark;
     size_t size; /* of the block, without this */
     size_t number;
-    struct header *older, *newer;
+    keel__link link;
 } header;
 
 #define ALIVE 0x6B65656C616C6976u
 
 /* `lock` guards all of it. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static header *newest;
+static keel__list alive;
 static size_t live, made;
 static size_t attempts;   /* also those made to fail */
 static size_t fail_first; /* the attempt that fails; 0: none */
@@ -59,10 +60,8 @@ static void *count_alloc(void *self, size_t size)
     bool refused = must_fail() || size > SIZE_MAX - sizeof(header);
     header *head = refused ? NULL : malloc(sizeof *head + size);
     if (head != NULL) {
-        *head = (header){ .mark = ALIVE, .size = size, .number = ++made, .older = newest };
-        if (newest != NULL)
-            newest->newer = head;
-        newest = head;
+        *head = (header){ .mark = ALIVE, .size = size, .number = ++made };
+        keel__list_push_front(&alive, &head->link);
         live++;
     }
     pthread_mutex_unlock(&lock);
@@ -80,12 +79,7 @@ static void count_free(void *self, void *ptr)
     memset(ptr, 0xDD, head->size);
     pthread_mutex_lock(&lock);
     head->mark = 0;
-    if (head->older != NULL)
-        head->older->newer = head->newer;
-    if (head->newer != NULL)
-        head->newer->older = head->older;
-    else
-        newest = head->older;
+    keel__list_remove(&alive, &head->link);
     live--;
     pthread_mutex_unlock(&lock);
     free(head);
@@ -170,8 +164,11 @@ static void name_leaks(void)
 {
     int named = 0;
 
-    for (const header *head = newest; head != NULL && head->number > made_before && named < NAMED;
-         head = head->older, named++) {
+    for (const keel__link *link = alive.first; link != NULL && named < NAMED;
+         link = link->next, named++) {
+        const header *head = keel__container(link, header, link);
+        if (head->number <= made_before)
+            break;
         const keel_err *err = keel__err_at(head + 1, head->size);
 
         if (err != NULL)

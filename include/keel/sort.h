@@ -36,6 +36,7 @@
 
 #include <string.h>
 
+#include <keel/sort_parts.h>
 #include <keel/template.h>
 
 KEEL_BEGIN_DECLS
@@ -51,56 +52,6 @@ void keel_sort_double(double *items, size_t count);
 
 /** Sorts strings in place, by the values of their bytes as strcmp does. */
 void keel_sort_str(const char **items, size_t count);
-
-/* Up to how many items the small sorts take; of a size up to which copying twice costs little. */
-#define KEEL__SORT_FEW 32
-#define KEEL__SORT_LIGHT 64
-
-/* A function that is not to be inlined, and need not be used. */
-#if defined(__GNUC__)
-#define KEEL__SORT_ASIDE static __attribute__((noinline, unused))
-#else
-#define KEEL__SORT_ASIDE static inline
-#endif
-
-/* `yes` or `no`, of one array, in a form that compilers keep without a branch, as they do not all do with ?: */
-static inline const void *keel__sort_pick(bool which, const void *yes, const void *no)
-{
-    return (const char *)no + (((const char *)yes - (const char *)no) & -(ptrdiff_t)which);
-}
-
-/* Swaps what is at a and b, or not, in registers. */
-static inline void keel__sort_swap32(void *a, void *b, bool swap)
-{
-    uint32_t x, y;
-
-    memcpy(&x, a, sizeof x);
-    memcpy(&y, b, sizeof y);
-    const uint32_t first = swap ? y : x, second = swap ? x : y;
-    memcpy(a, &first, sizeof first);
-    memcpy(b, &second, sizeof second);
-}
-
-static inline void keel__sort_swap64(void *a, void *b, bool swap)
-{
-    uint64_t x, y;
-
-    memcpy(&x, a, sizeof x);
-    memcpy(&y, b, sizeof y);
-    const uint64_t first = swap ? y : x, second = swap ? x : y;
-    memcpy(a, &first, sizeof first);
-    memcpy(b, &second, sizeof second);
-}
-
-/* How many times n items may be partitioned: twice the logarithm. */
-static inline unsigned keel__sort_depth(size_t n)
-{
-    unsigned depth = 0;
-
-    for (; n > 1; n /= 2)
-        depth += 2;
-    return depth;
-}
 
 KEEL_END_DECLS
 
@@ -137,13 +88,13 @@ KEEL_END_DECLS
 
 /* The argument's declaration, its name after others, and the comparison with it. */
 #ifdef KEEL_SORT_ARG
-#define KEEL__SORT_TAKES_ARG , KEEL_SORT_ARG arg
-#define KEEL__SORT_AND_ARG , arg
+#define KEEL__SORT_TAKES , KEEL_SORT_ARG arg
+#define KEEL__SORT_ARG , arg
 #define KEEL__SORT_LESS(a, b) KEEL_SORT_LESS((a), (b), arg)
 #define KEEL__SORT_COMPARE(item, target) KEEL_SORT_COMPARE((item), (target), arg)
 #else
-#define KEEL__SORT_TAKES_ARG
-#define KEEL__SORT_AND_ARG
+#define KEEL__SORT_TAKES
+#define KEEL__SORT_ARG
 #define KEEL__SORT_COMPARE(item, target) KEEL_SORT_COMPARE((item), (target))
 #ifdef KEEL_SORT_KEY
 #define KEEL__SORT_LESS(a, b) (KEEL_SORT_KEY((a)) < KEEL_SORT_KEY((b)))
@@ -157,7 +108,7 @@ KEEL_BEGIN_DECLS
 #ifndef KEEL_SORT_IMPLEMENT
 
 /** Sorts in place; equal items end up in any order. Allocates nothing. Cost: O(n log n) at most. */
-KEEL__SORT_FN void KEEL__SORT_(sort)(KEEL_SORT_ITEM *items, size_t count KEEL__SORT_TAKES_ARG);
+KEEL__SORT_FN void KEEL__SORT_(sort)(KEEL_SORT_ITEM *items, size_t count KEEL__SORT_TAKES);
 
 /**
  * Sorts, and equal items stay in the order they are in. Allocates room for as many items.
@@ -167,43 +118,42 @@ KEEL__SORT_FN void KEEL__SORT_(sort)(KEEL_SORT_ITEM *items, size_t count KEEL__S
  * Cost:   O(n log n) at most.
  */
 KEEL_NODISCARD KEEL__SORT_FN keel_err *KEEL__SORT_(sort_stable)(KEEL_SORT_ITEM *items,
-                                                                size_t count KEEL__SORT_TAKES_ARG);
+                                                                size_t count KEEL__SORT_TAKES);
 
 /** Sorts so far that the first `first` items are the least ones, in order. Cost: O(n + k log k). */
 KEEL__SORT_FN void KEEL__SORT_(sort_first)(KEEL_SORT_ITEM *items, size_t count,
-                                           size_t first KEEL__SORT_TAKES_ARG);
+                                           size_t first KEEL__SORT_TAKES);
 
 /**
  * Moves the item to `index` that sorting would put there, those that are not greater before it and those
  * that are not less behind it. Nothing happens if there is no such index. Cost: O(n), O(n log n) at most.
  */
 KEEL__SORT_FN void KEEL__SORT_(nth)(KEEL_SORT_ITEM *items, size_t count,
-                                    size_t index KEEL__SORT_TAKES_ARG);
+                                    size_t index KEEL__SORT_TAKES);
 
 /** Whether the items are in order. */
 KEEL__SORT_FN bool KEEL__SORT_(is_sorted)(KEEL_SORT_ITEM const *items,
-                                          size_t count KEEL__SORT_TAKES_ARG);
+                                          size_t count KEEL__SORT_TAKES);
 
 /**
  * Searches sorted items: whether one is equal to `item`. `*index` (may be NULL) becomes the lowest where
  * it is, or where it would have to be inserted. Cost: O(log n).
  */
 KEEL__SORT_FN bool KEEL__SORT_(search)(KEEL_SORT_ITEM const *items, size_t count,
-                                       KEEL_SORT_ITEM item, size_t *index KEEL__SORT_TAKES_ARG);
+                                       KEEL_SORT_ITEM item, size_t *index KEEL__SORT_TAKES);
 
 /** In sorted items, the index of the first that is not less than `item`, or `count`. */
 KEEL__SORT_FN size_t KEEL__SORT_(lower_bound)(KEEL_SORT_ITEM const *items, size_t count,
-                                              KEEL_SORT_ITEM item KEEL__SORT_TAKES_ARG);
+                                              KEEL_SORT_ITEM item KEEL__SORT_TAKES);
 
 /** In sorted items, the index of the first that is greater than `item`, or `count`. */
 KEEL__SORT_FN size_t KEEL__SORT_(upper_bound)(KEEL_SORT_ITEM const *items, size_t count,
-                                              KEEL_SORT_ITEM item KEEL__SORT_TAKES_ARG);
+                                              KEEL_SORT_ITEM item KEEL__SORT_TAKES);
 
 #ifdef KEEL_SORT_TARGET
 /** As search, for what KEEL_SORT_COMPARE finds equal to `target`. */
 KEEL__SORT_FN bool KEEL__SORT_(search_for)(KEEL_SORT_ITEM const *items, size_t count,
-                                           KEEL_SORT_TARGET target,
-                                           size_t *index KEEL__SORT_TAKES_ARG);
+                                           KEEL_SORT_TARGET target, size_t *index KEEL__SORT_TAKES);
 #endif
 
 #endif /* KEEL_SORT_IMPLEMENT */
@@ -213,14 +163,17 @@ KEEL__SORT_FN bool KEEL__SORT_(search_for)(KEEL_SORT_ITEM const *items, size_t c
 /* ---- A few items ---- */
 
 /* Puts two items in order. `a` lies before `b`. */
-static inline void KEEL__SORT_OWN(order)(KEEL_SORT_ITEM *a, KEEL_SORT_ITEM *b KEEL__SORT_TAKES_ARG)
+static inline void KEEL__SORT_OWN(order)(KEEL_SORT_ITEM *a, KEEL_SORT_ITEM *b KEEL__SORT_TAKES)
 {
     const bool swap = KEEL__SORT_LESS(*b, *a);
 
-    if (sizeof(KEEL_SORT_ITEM) == 8) {
-        keel__sort_swap64(a, b, swap);
-    } else if (sizeof(KEEL_SORT_ITEM) == 4) {
-        keel__sort_swap32(a, b, swap);
+    if (KEEL__SORT_IS_INTEGER(*a)) {
+        KEEL_SORT_ITEM const x = *a;
+        KEEL_SORT_ITEM const y = *b;
+        *a = swap ? y : x;
+        *b = swap ? x : y;
+    } else if (sizeof(KEEL_SORT_ITEM) <= 8) {
+        keel__sort_swap(a, b, sizeof(KEEL_SORT_ITEM), swap);
     } else {
         KEEL_SORT_ITEM const first = *(KEEL_SORT_ITEM const *)keel__sort_pick(swap, b, a);
         KEEL_SORT_ITEM const second = *(KEEL_SORT_ITEM const *)keel__sort_pick(swap, a, b);
@@ -230,16 +183,16 @@ static inline void KEEL__SORT_OWN(order)(KEEL_SORT_ITEM *a, KEEL_SORT_ITEM *b KE
 }
 
 /* Sorts up to 8 items by networks of the fewest comparisons. */
-KEEL__SORT_ASIDE void KEEL__SORT_OWN(network)(KEEL_SORT_ITEM *v, size_t n KEEL__SORT_TAKES_ARG)
+KEEL__SORT_ASIDE void KEEL__SORT_OWN(network)(KEEL_SORT_ITEM *v, size_t n KEEL__SORT_TAKES)
 {
-#define KEEL__SORT_2(i, j) KEEL__SORT_OWN(order)(v + (i), v + (j)KEEL__SORT_AND_ARG)
+#define KEEL__SORT_2(i, j) KEEL__SORT_OWN(order)(v + (i), v + (j)KEEL__SORT_ARG)
 #define KEEL__SORT_4(i, j, k, l) KEEL__SORT_2(i, j), KEEL__SORT_2(k, l)
     switch (n) {
     case 2:
         KEEL__SORT_2(0, 1);
         break;
     case 3:
-        KEEL__SORT_2(0, 2), KEEL__SORT_2(0, 1), KEEL__SORT_2(1, 2);
+        KEEL__SORT_4(0, 2, 0, 1), KEEL__SORT_2(1, 2);
         break;
     case 4:
         KEEL__SORT_4(0, 2, 1, 3), KEEL__SORT_4(0, 1, 2, 3), KEEL__SORT_2(1, 2);
@@ -274,7 +227,7 @@ KEEL__SORT_ASIDE void KEEL__SORT_OWN(network)(KEEL_SORT_ITEM *v, size_t n KEEL__
  * half can run out before the last step, whatever the comparison says, and the processor has two
  * chains of work. Stable. */
 static inline void KEEL__SORT_OWN(merge)(KEEL_SORT_ITEM const *from, size_t n,
-                                         KEEL_SORT_ITEM *to KEEL__SORT_TAKES_ARG)
+                                         KEEL_SORT_ITEM *to KEEL__SORT_TAKES)
 {
     KEEL_SORT_ITEM const *left = from;
     KEEL_SORT_ITEM const *left_end = from + n / 2;
@@ -298,7 +251,7 @@ static inline void KEEL__SORT_OWN(merge)(KEEL_SORT_ITEM const *from, size_t n,
 }
 
 /* For items that are costly to move. */
-KEEL__SORT_ASIDE void KEEL__SORT_OWN(insertion)(KEEL_SORT_ITEM *v, size_t n KEEL__SORT_TAKES_ARG)
+KEEL__SORT_ASIDE void KEEL__SORT_OWN(insertion)(KEEL_SORT_ITEM *v, size_t n KEEL__SORT_TAKES)
 {
     for (size_t i = 1; i < n; i++) {
         size_t at = i;
@@ -314,28 +267,28 @@ KEEL__SORT_ASIDE void KEEL__SORT_OWN(insertion)(KEEL_SORT_ITEM *v, size_t n KEEL
 }
 
 /* Sorts up to KEEL__SORT_FEW items. */
-KEEL__SORT_ASIDE void KEEL__SORT_OWN(few)(KEEL_SORT_ITEM *v, size_t n KEEL__SORT_TAKES_ARG)
+KEEL__SORT_ASIDE void KEEL__SORT_OWN(few)(KEEL_SORT_ITEM *v, size_t n KEEL__SORT_TAKES)
 {
     KEEL_SORT_ITEM scratch[sizeof(KEEL_SORT_ITEM) <= KEEL__SORT_LIGHT ? KEEL__SORT_FEW : 1];
     const size_t half = n / 2, quarter = half / 2, three = half + (n - half) / 2;
 
     if (sizeof(KEEL_SORT_ITEM) > KEEL__SORT_LIGHT) {
-        KEEL__SORT_OWN(insertion)(v, n KEEL__SORT_AND_ARG);
+        KEEL__SORT_OWN(insertion)(v, n KEEL__SORT_ARG);
     } else if (n <= 8) {
-        KEEL__SORT_OWN(network)(v, n KEEL__SORT_AND_ARG);
+        KEEL__SORT_OWN(network)(v, n KEEL__SORT_ARG);
     } else if (n <= 16) {
-        KEEL__SORT_OWN(network)(v, half KEEL__SORT_AND_ARG);
-        KEEL__SORT_OWN(network)(v + half, n - half KEEL__SORT_AND_ARG);
-        KEEL__SORT_OWN(merge)(v, n, scratch KEEL__SORT_AND_ARG);
+        KEEL__SORT_OWN(network)(v, half KEEL__SORT_ARG);
+        KEEL__SORT_OWN(network)(v + half, n - half KEEL__SORT_ARG);
+        KEEL__SORT_OWN(merge)(v, n, scratch KEEL__SORT_ARG);
         memcpy(v, scratch, n * sizeof(KEEL_SORT_ITEM));
     } else {
-        KEEL__SORT_OWN(network)(v, quarter KEEL__SORT_AND_ARG);
-        KEEL__SORT_OWN(network)(v + quarter, half - quarter KEEL__SORT_AND_ARG);
-        KEEL__SORT_OWN(network)(v + half, three - half KEEL__SORT_AND_ARG);
-        KEEL__SORT_OWN(network)(v + three, n - three KEEL__SORT_AND_ARG);
-        KEEL__SORT_OWN(merge)(v, half, scratch KEEL__SORT_AND_ARG);
-        KEEL__SORT_OWN(merge)(v + half, n - half, scratch + half KEEL__SORT_AND_ARG);
-        KEEL__SORT_OWN(merge)(scratch, n, v KEEL__SORT_AND_ARG);
+        KEEL__SORT_OWN(network)(v, quarter KEEL__SORT_ARG);
+        KEEL__SORT_OWN(network)(v + quarter, half - quarter KEEL__SORT_ARG);
+        KEEL__SORT_OWN(network)(v + half, three - half KEEL__SORT_ARG);
+        KEEL__SORT_OWN(network)(v + three, n - three KEEL__SORT_ARG);
+        KEEL__SORT_OWN(merge)(v, half, scratch KEEL__SORT_ARG);
+        KEEL__SORT_OWN(merge)(v + half, n - half, scratch + half KEEL__SORT_ARG);
+        KEEL__SORT_OWN(merge)(scratch, n, v KEEL__SORT_ARG);
     }
 }
 
@@ -343,8 +296,7 @@ KEEL__SORT_ASIDE void KEEL__SORT_OWN(few)(KEEL_SORT_ITEM *v, size_t n KEEL__SORT
 
 /* Moves v[root] down to where no child in v[0..n) is greater: first all the way, since it mostly
  * belongs near the bottom, then up, with half the comparisons of a plain heap. */
-static inline void KEEL__SORT_OWN(sift)(KEEL_SORT_ITEM *v, size_t root,
-                                        size_t n KEEL__SORT_TAKES_ARG)
+static inline void KEEL__SORT_OWN(sift)(KEEL_SORT_ITEM *v, size_t root, size_t n KEEL__SORT_TAKES)
 {
     KEEL_SORT_ITEM const item = v[root];
     size_t hole = root, child;
@@ -368,21 +320,22 @@ static inline void KEEL__SORT_OWN(sift)(KEEL_SORT_ITEM *v, size_t root,
     v[hole] = item;
 }
 
-KEEL__SORT_ASIDE void KEEL__SORT_OWN(heap)(KEEL_SORT_ITEM *v, size_t n KEEL__SORT_TAKES_ARG)
+KEEL__SORT_ASIDE void KEEL__SORT_OWN(heap)(KEEL_SORT_ITEM *v, size_t n KEEL__SORT_TAKES)
 {
     for (size_t root = n / 2; root > 0; root--)
-        KEEL__SORT_OWN(sift)(v, root - 1, n KEEL__SORT_AND_ARG);
+        KEEL__SORT_OWN(sift)(v, root - 1, n KEEL__SORT_ARG);
     for (size_t end = n; end > 1; end--) {
         KEEL_SORT_ITEM const greatest = v[0];
 
         v[0] = v[end - 1];
         v[end - 1] = greatest;
-        KEEL__SORT_OWN(sift)(v, 0, end - 1 KEEL__SORT_AND_ARG);
+        KEEL__SORT_OWN(sift)(v, 0, end - 1 KEEL__SORT_ARG);
     }
 }
 
-static inline KEEL_SORT_ITEM const *KEEL__SORT_OWN(median)(
-    KEEL_SORT_ITEM const *a, KEEL_SORT_ITEM const *b, KEEL_SORT_ITEM const *c KEEL__SORT_TAKES_ARG)
+static inline KEEL_SORT_ITEM const *KEEL__SORT_OWN(median)(KEEL_SORT_ITEM const *a,
+                                                           KEEL_SORT_ITEM const *b,
+                                                           KEEL_SORT_ITEM const *c KEEL__SORT_TAKES)
 {
     const bool below_b = KEEL__SORT_LESS(*a, *b), below_c = KEEL__SORT_LESS(*a, *c);
 
@@ -396,26 +349,26 @@ static inline KEEL_SORT_ITEM const *KEEL__SORT_OWN(median)(
 KEEL__SORT_ASIDE KEEL_SORT_ITEM const *KEEL__SORT_OWN(medians)(KEEL_SORT_ITEM const *a,
                                                                KEEL_SORT_ITEM const *b,
                                                                KEEL_SORT_ITEM const *c,
-                                                               size_t step KEEL__SORT_TAKES_ARG)
+                                                               size_t step KEEL__SORT_TAKES)
 {
     if (step >= 8) {
         const size_t eighth = step / 8, middle = 4 * eighth, last = 7 * eighth;
 
-        a = KEEL__SORT_OWN(medians)(a, a + middle, a + last, eighth KEEL__SORT_AND_ARG);
-        b = KEEL__SORT_OWN(medians)(b, b + middle, b + last, eighth KEEL__SORT_AND_ARG);
-        c = KEEL__SORT_OWN(medians)(c, c + middle, c + last, eighth KEEL__SORT_AND_ARG);
+        a = KEEL__SORT_OWN(medians)(a, a + middle, a + last, eighth KEEL__SORT_ARG);
+        b = KEEL__SORT_OWN(medians)(b, b + middle, b + last, eighth KEEL__SORT_ARG);
+        c = KEEL__SORT_OWN(medians)(c, c + middle, c + last, eighth KEEL__SORT_ARG);
     }
-    return KEEL__SORT_OWN(median)(a, b, c KEEL__SORT_AND_ARG);
+    return KEEL__SORT_OWN(median)(a, b, c KEEL__SORT_ARG);
 }
 
 /* The index of the pivot for v, of 8 or more items. */
-static inline size_t KEEL__SORT_OWN(pivot)(KEEL_SORT_ITEM const *v, size_t n KEEL__SORT_TAKES_ARG)
+static inline size_t KEEL__SORT_OWN(pivot)(KEEL_SORT_ITEM const *v, size_t n KEEL__SORT_TAKES)
 {
     const size_t eighth = n / 8;
 
-    return (size_t)(KEEL__SORT_OWN(medians)(v, v + 4 * eighth, v + 7 * eighth,
-                                            eighth KEEL__SORT_AND_ARG) -
-                    v);
+    return (
+        size_t)(KEEL__SORT_OWN(medians)(v, v + 4 * eighth, v + 7 * eighth, eighth KEEL__SORT_ARG) -
+                v);
 }
 
 /* Whether an item goes to the left of the pivot: where it is less, or with `equal` also where it is not
@@ -428,7 +381,7 @@ static inline size_t KEEL__SORT_OWN(pivot)(KEEL_SORT_ITEM const *v, size_t n KEE
  * the first of the right part, moves into the gap that the item before left. So there are two moves for
  * an item and no branch. */
 static inline size_t KEEL__SORT_OWN(partition)(KEEL_SORT_ITEM *v, size_t n, size_t at,
-                                               bool equal KEEL__SORT_TAKES_ARG)
+                                               bool equal KEEL__SORT_TAKES)
 {
     KEEL_SORT_ITEM const pivot = v[at];
     v[at] = v[0];
@@ -456,54 +409,66 @@ static inline size_t KEEL__SORT_OWN(partition)(KEEL_SORT_ITEM *v, size_t n, size
  * items make it fast, not slow. When `depth` is used up, the pivots were bad. */
 KEEL__SORT_ASIDE void KEEL__SORT_OWN(quick)(KEEL_SORT_ITEM *v, size_t n,
                                             KEEL_SORT_ITEM const *before,
-                                            unsigned depth KEEL__SORT_TAKES_ARG)
+                                            unsigned depth KEEL__SORT_TAKES)
 {
     while (n > KEEL__SORT_FEW) {
         if (depth == 0) {
-            KEEL__SORT_OWN(heap)(v, n KEEL__SORT_AND_ARG);
+            KEEL__SORT_OWN(heap)(v, n KEEL__SORT_ARG);
             return;
         }
         depth--;
-        size_t at = KEEL__SORT_OWN(pivot)(v, n KEEL__SORT_AND_ARG);
+        size_t at = KEEL__SORT_OWN(pivot)(v, n KEEL__SORT_ARG);
         if (before != NULL && !KEEL__SORT_LESS(*before, v[at])) {
-            at = KEEL__SORT_OWN(partition)(v, n, at, true KEEL__SORT_AND_ARG);
+            at = KEEL__SORT_OWN(partition)(v, n, at, true KEEL__SORT_ARG);
             v += at + 1;
             n -= at + 1;
             before = NULL;
             continue;
         }
-        at = KEEL__SORT_OWN(partition)(v, n, at, false KEEL__SORT_AND_ARG);
+        at = KEEL__SORT_OWN(partition)(v, n, at, false KEEL__SORT_ARG);
         /* the smaller part first, so that the stack stays small */
         if (at < n / 2) {
-            KEEL__SORT_OWN(quick)(v, at, before, depth KEEL__SORT_AND_ARG);
+            KEEL__SORT_OWN(quick)(v, at, before, depth KEEL__SORT_ARG);
             before = v + at;
             v += at + 1;
             n -= at + 1;
         } else {
-            KEEL__SORT_OWN(quick)(v + at + 1, n - at - 1, v + at, depth KEEL__SORT_AND_ARG);
+            KEEL__SORT_OWN(quick)(v + at + 1, n - at - 1, v + at, depth KEEL__SORT_ARG);
             n = at;
         }
     }
-    KEEL__SORT_OWN(few)(v, n KEEL__SORT_AND_ARG);
+    KEEL__SORT_OWN(few)(v, n KEEL__SORT_ARG);
+}
+
+/* Whether all items are at least their predecessors; with `down`, less than them. Four at a time, so
+ * that there is a branch for four. */
+static inline bool KEEL__SORT_OWN(run)(KEEL_SORT_ITEM const *v, size_t n,
+                                       bool down KEEL__SORT_TAKES)
+{
+#define KEEL__SORT_BREAK(i) ((unsigned)(KEEL__SORT_LESS(v[i], v[(i)-1]) != down))
+    size_t i = 1;
+
+    for (; n - i >= 4; i += 4) {
+        if ((KEEL__SORT_BREAK(i) | KEEL__SORT_BREAK(i + 1) | KEEL__SORT_BREAK(i + 2) |
+             KEEL__SORT_BREAK(i + 3)) != 0)
+            return false;
+    }
+    while (i < n && KEEL__SORT_BREAK(i) == 0)
+        i++;
+    return i == n;
+#undef KEEL__SORT_BREAK
 }
 
 /* Whether v is in order, or in the reverse one with no two equal, which is then turned round. */
-static inline bool KEEL__SORT_OWN(was_sorted)(KEEL_SORT_ITEM *v, size_t n KEEL__SORT_TAKES_ARG)
+static inline bool KEEL__SORT_OWN(was_sorted)(KEEL_SORT_ITEM *v, size_t n KEEL__SORT_TAKES)
 {
-    size_t run = 2;
-
     if (n < 2)
         return true;
-    if (!KEEL__SORT_LESS(v[1], v[0])) {
-        while (run < n && !KEEL__SORT_LESS(v[run], v[run - 1]))
-            run++;
-        return run == n;
-    }
-    while (run < n && KEEL__SORT_LESS(v[run], v[run - 1]))
-        run++;
-    if (run < n)
+    if (!KEEL__SORT_LESS(v[1], v[0]))
+        return KEEL__SORT_OWN(run)(v + 1, n - 1, false KEEL__SORT_ARG);
+    if (!KEEL__SORT_OWN(run)(v + 1, n - 1, true KEEL__SORT_ARG))
         return false;
-    for (size_t i = 0; i < n / 2; i++) {
+    for (size_t i = sizeof *v == 4 ? keel__sort_turn32(v, n) : 0; i < n / 2; i++) {
         KEEL_SORT_ITEM const item = v[i];
 
         v[i] = v[n - 1 - i];
@@ -512,16 +477,16 @@ static inline bool KEEL__SORT_OWN(was_sorted)(KEEL_SORT_ITEM *v, size_t n KEEL__
     return true;
 }
 
-KEEL__SORT_FN void KEEL__SORT_(sort)(KEEL_SORT_ITEM *items, size_t count KEEL__SORT_TAKES_ARG)
+KEEL__SORT_FN void KEEL__SORT_(sort)(KEEL_SORT_ITEM *items, size_t count KEEL__SORT_TAKES)
 {
     const unsigned depth = keel__sort_depth(count);
 
-    if (!KEEL__SORT_OWN(was_sorted)(items, count KEEL__SORT_AND_ARG))
-        KEEL__SORT_OWN(quick)(items, count, NULL, depth KEEL__SORT_AND_ARG);
+    if (!KEEL__SORT_OWN(was_sorted)(items, count KEEL__SORT_ARG))
+        KEEL__SORT_OWN(quick)(items, count, NULL, depth KEEL__SORT_ARG);
 }
 
 KEEL__SORT_FN void KEEL__SORT_(nth)(KEEL_SORT_ITEM *items, size_t count,
-                                    size_t index KEEL__SORT_TAKES_ARG)
+                                    size_t index KEEL__SORT_TAKES)
 {
     KEEL_SORT_ITEM *v = items;
     KEEL_SORT_ITEM const *before = NULL;
@@ -531,13 +496,13 @@ KEEL__SORT_FN void KEEL__SORT_(nth)(KEEL_SORT_ITEM *items, size_t count,
         return;
     for (unsigned depth = keel__sort_depth(count); n > KEEL__SORT_FEW; depth--) {
         if (depth == 0) {
-            KEEL__SORT_OWN(heap)(v, n KEEL__SORT_AND_ARG);
+            KEEL__SORT_OWN(heap)(v, n KEEL__SORT_ARG);
             return;
         }
-        size_t at = KEEL__SORT_OWN(pivot)(v, n KEEL__SORT_AND_ARG);
+        size_t at = KEEL__SORT_OWN(pivot)(v, n KEEL__SORT_ARG);
         const bool equal = before != NULL && !KEEL__SORT_LESS(*before, v[at]);
-        at = equal ? KEEL__SORT_OWN(partition)(v, n, at, true KEEL__SORT_AND_ARG)
-                   : KEEL__SORT_OWN(partition)(v, n, at, false KEEL__SORT_AND_ARG);
+        at = equal ? KEEL__SORT_OWN(partition)(v, n, at, true KEEL__SORT_ARG)
+                   : KEEL__SORT_OWN(partition)(v, n, at, false KEEL__SORT_ARG);
         if (at == index || (equal && index < at))
             return;
         if (index < at) {
@@ -549,15 +514,15 @@ KEEL__SORT_FN void KEEL__SORT_(nth)(KEEL_SORT_ITEM *items, size_t count,
             index -= at + 1;
         }
     }
-    KEEL__SORT_OWN(few)(v, n KEEL__SORT_AND_ARG);
+    KEEL__SORT_OWN(few)(v, n KEEL__SORT_ARG);
 }
 
 KEEL__SORT_FN void KEEL__SORT_(sort_first)(KEEL_SORT_ITEM *items, size_t count,
-                                           size_t first KEEL__SORT_TAKES_ARG)
+                                           size_t first KEEL__SORT_TAKES)
 {
     if (first < count)
-        KEEL__SORT_(nth)(items, count, first KEEL__SORT_AND_ARG);
-    KEEL__SORT_(sort)(items, first < count ? first : count KEEL__SORT_AND_ARG);
+        KEEL__SORT_(nth)(items, count, first KEEL__SORT_ARG);
+    KEEL__SORT_(sort)(items, first < count ? first : count KEEL__SORT_ARG);
 }
 
 /* ---- Stable ---- */
@@ -565,7 +530,7 @@ KEEL__SORT_FN void KEEL__SORT_(sort_first)(KEEL_SORT_ITEM *items, size_t count,
 /* Sorts 4 items into `to`, which may be `v`, by 5 comparisons. Of the two pairs, in order, it knows the
  * least and the greatest at once, and then compares the other two. */
 static inline void KEEL__SORT_OWN(four)(KEEL_SORT_ITEM const *v,
-                                        KEEL_SORT_ITEM *to KEEL__SORT_TAKES_ARG)
+                                        KEEL_SORT_ITEM *to KEEL__SORT_TAKES)
 {
     const size_t c1 = KEEL__SORT_LESS(v[1], v[0]), c2 = KEEL__SORT_LESS(v[3], v[2]);
     const size_t a = c1, b = 1 - c1, c = 2 + c2, d = 3 - c2; /* v[a] <= v[b], v[c] <= v[d] */
@@ -586,27 +551,27 @@ static inline void KEEL__SORT_OWN(four)(KEEL_SORT_ITEM const *v,
 
 /* Sorts v into `to` by merging, through `other`. All three are of n items; v may be one of the others. */
 KEEL__SORT_ASIDE void KEEL__SORT_OWN(merging)(KEEL_SORT_ITEM const *v, size_t n, KEEL_SORT_ITEM *to,
-                                              KEEL_SORT_ITEM *other KEEL__SORT_TAKES_ARG)
+                                              KEEL_SORT_ITEM *other KEEL__SORT_TAKES)
 {
     const size_t half = n / 2;
 
     if (n > 4) {
-        KEEL__SORT_OWN(merging)(v, half, other, to KEEL__SORT_AND_ARG);
-        KEEL__SORT_OWN(merging)(v + half, n - half, other + half, to + half KEEL__SORT_AND_ARG);
-        KEEL__SORT_OWN(merge)(other, n, to KEEL__SORT_AND_ARG);
+        KEEL__SORT_OWN(merging)(v, half, other, to KEEL__SORT_ARG);
+        KEEL__SORT_OWN(merging)(v + half, n - half, other + half, to + half KEEL__SORT_ARG);
+        KEEL__SORT_OWN(merge)(other, n, to KEEL__SORT_ARG);
         return;
     }
     if (n == 4) {
-        KEEL__SORT_OWN(four)(v, to KEEL__SORT_AND_ARG);
+        KEEL__SORT_OWN(four)(v, to KEEL__SORT_ARG);
         return;
     }
     if (to != v)
         memcpy(to, v, n * sizeof(KEEL_SORT_ITEM));
     if (n > 1)
-        KEEL__SORT_OWN(order)(to, to + 1 KEEL__SORT_AND_ARG);
+        KEEL__SORT_OWN(order)(to, to + 1 KEEL__SORT_ARG);
     if (n > 2) {
-        KEEL__SORT_OWN(order)(to + 1, to + 2 KEEL__SORT_AND_ARG);
-        KEEL__SORT_OWN(order)(to, to + 1 KEEL__SORT_AND_ARG);
+        KEEL__SORT_OWN(order)(to + 1, to + 2 KEEL__SORT_ARG);
+        KEEL__SORT_OWN(order)(to, to + 1 KEEL__SORT_ARG);
     }
 }
 
@@ -614,8 +579,7 @@ KEEL__SORT_ASIDE void KEEL__SORT_OWN(merging)(KEEL_SORT_ITEM const *v, size_t n,
  * `scratch`: there the left part grows from the start, the other from the end. Returns how many went
  * to the left. */
 static inline size_t KEEL__SORT_OWN(split)(KEEL_SORT_ITEM *v, size_t n, KEEL_SORT_ITEM *scratch,
-                                           KEEL_SORT_ITEM const pivot,
-                                           bool equal KEEL__SORT_TAKES_ARG)
+                                           KEEL_SORT_ITEM const pivot, bool equal KEEL__SORT_TAKES)
 {
     KEEL_SORT_ITEM *rest = scratch + n; /* less the number of items seen */
     size_t left = 0;
@@ -638,48 +602,48 @@ static inline size_t KEEL__SORT_OWN(split)(KEEL_SORT_ITEM *v, size_t n, KEEL_SOR
 /* As `quick`, but the pivot stays among the items right of it; it is the first of those equal to it. */
 KEEL__SORT_ASIDE void KEEL__SORT_OWN(stable)(KEEL_SORT_ITEM *v, size_t n, KEEL_SORT_ITEM *scratch,
                                              KEEL_SORT_ITEM const *before,
-                                             unsigned depth KEEL__SORT_TAKES_ARG)
+                                             unsigned depth KEEL__SORT_TAKES)
 {
     KEEL_SORT_ITEM pivot;
     KEEL_SORT_ITEM above;
 
     while (n > KEEL__SORT_FEW && depth > 0) {
         depth--;
-        pivot = v[KEEL__SORT_OWN(pivot)(v, n KEEL__SORT_AND_ARG)];
+        pivot = v[KEEL__SORT_OWN(pivot)(v, n KEEL__SORT_ARG)];
         size_t left = 0;
         if (before == NULL || KEEL__SORT_LESS(*before, pivot))
-            left = KEEL__SORT_OWN(split)(v, n, scratch, pivot, false KEEL__SORT_AND_ARG);
+            left = KEEL__SORT_OWN(split)(v, n, scratch, pivot, false KEEL__SORT_ARG);
         if (left == 0) { /* it is the least: all that equal it are done */
-            left = KEEL__SORT_OWN(split)(v, n, scratch, pivot, true KEEL__SORT_AND_ARG);
+            left = KEEL__SORT_OWN(split)(v, n, scratch, pivot, true KEEL__SORT_ARG);
             v += left;
             n -= left;
             before = NULL;
         } else if (left < n / 2) {
-            KEEL__SORT_OWN(stable)(v, left, scratch, before, depth KEEL__SORT_AND_ARG);
+            KEEL__SORT_OWN(stable)(v, left, scratch, before, depth KEEL__SORT_ARG);
             above = pivot;
             before = &above;
             v += left;
             n -= left;
         } else {
-            KEEL__SORT_OWN(stable)(v + left, n - left, scratch, &pivot, depth KEEL__SORT_AND_ARG);
+            KEEL__SORT_OWN(stable)(v + left, n - left, scratch, &pivot, depth KEEL__SORT_ARG);
             n = left;
         }
     }
-    KEEL__SORT_OWN(merging)(v, n, v, scratch KEEL__SORT_AND_ARG);
+    KEEL__SORT_OWN(merging)(v, n, v, scratch KEEL__SORT_ARG);
 }
 
 KEEL__SORT_FN keel_err *KEEL__SORT_(sort_stable)(KEEL_SORT_ITEM *items,
-                                                 size_t count KEEL__SORT_TAKES_ARG)
+                                                 size_t count KEEL__SORT_TAKES)
 {
     if (count <= KEEL__SORT_FEW && sizeof(KEEL_SORT_ITEM) > KEEL__SORT_LIGHT) {
-        KEEL__SORT_OWN(insertion)(items, count KEEL__SORT_AND_ARG);
+        KEEL__SORT_OWN(insertion)(items, count KEEL__SORT_ARG);
         return NULL;
     }
-    if (KEEL__SORT_OWN(was_sorted)(items, count KEEL__SORT_AND_ARG))
+    if (KEEL__SORT_OWN(was_sorted)(items, count KEEL__SORT_ARG))
         return NULL;
     KEEL_SORT_ITEM few[sizeof(KEEL_SORT_ITEM) <= KEEL__SORT_LIGHT ? KEEL__SORT_FEW : 1];
     if (count <= sizeof few / sizeof few[0]) {
-        KEEL__SORT_OWN(merging)(items, count, items, few KEEL__SORT_AND_ARG);
+        KEEL__SORT_OWN(merging)(items, count, items, few KEEL__SORT_ARG);
         return NULL;
     }
     if (count > PTRDIFF_MAX / sizeof(KEEL_SORT_ITEM))
@@ -688,7 +652,7 @@ KEEL__SORT_FN keel_err *KEEL__SORT_(sort_stable)(KEEL_SORT_ITEM *items,
     if (scratch == NULL)
         return KEEL_ERR_NOMEM;
     const unsigned depth = keel__sort_depth(count);
-    KEEL__SORT_OWN(stable)(items, count, scratch, NULL, depth KEEL__SORT_AND_ARG);
+    KEEL__SORT_OWN(stable)(items, count, scratch, NULL, depth KEEL__SORT_ARG);
     keel_mem_free(scratch);
     return NULL;
 }
@@ -696,13 +660,9 @@ KEEL__SORT_FN keel_err *KEEL__SORT_(sort_stable)(KEEL_SORT_ITEM *items,
 /* ---- Searching ---- */
 
 KEEL__SORT_FN bool KEEL__SORT_(is_sorted)(KEEL_SORT_ITEM const *items,
-                                          size_t count KEEL__SORT_TAKES_ARG)
+                                          size_t count KEEL__SORT_TAKES)
 {
-    for (size_t i = 1; i < count; i++) {
-        if (KEEL__SORT_LESS(items[i], items[i - 1]))
-            return false;
-    }
-    return true;
+    return count < 2 || KEEL__SORT_OWN(run)(items, count, false KEEL__SORT_ARG);
 }
 
 /* The first index from which `passed`, an expression with `i`, is false; it is true before that. The
@@ -716,23 +676,23 @@ KEEL__SORT_FN bool KEEL__SORT_(is_sorted)(KEEL_SORT_ITEM const *items,
     }
 
 KEEL__SORT_FN size_t KEEL__SORT_(lower_bound)(KEEL_SORT_ITEM const *items, size_t count,
-                                              KEEL_SORT_ITEM item KEEL__SORT_TAKES_ARG)
+                                              KEEL_SORT_ITEM item KEEL__SORT_TAKES)
 {
     KEEL__SORT_FIRST_NOT(found, KEEL__SORT_LESS(items[i], item));
     return found;
 }
 
 KEEL__SORT_FN size_t KEEL__SORT_(upper_bound)(KEEL_SORT_ITEM const *items, size_t count,
-                                              KEEL_SORT_ITEM item KEEL__SORT_TAKES_ARG)
+                                              KEEL_SORT_ITEM item KEEL__SORT_TAKES)
 {
     KEEL__SORT_FIRST_NOT(found, !KEEL__SORT_LESS(item, items[i]));
     return found;
 }
 
 KEEL__SORT_FN bool KEEL__SORT_(search)(KEEL_SORT_ITEM const *items, size_t count,
-                                       KEEL_SORT_ITEM item, size_t *index KEEL__SORT_TAKES_ARG)
+                                       KEEL_SORT_ITEM item, size_t *index KEEL__SORT_TAKES)
 {
-    const size_t found = KEEL__SORT_(lower_bound)(items, count, item KEEL__SORT_AND_ARG);
+    const size_t found = KEEL__SORT_(lower_bound)(items, count, item KEEL__SORT_ARG);
 
     if (index != NULL)
         *index = found;
@@ -741,8 +701,7 @@ KEEL__SORT_FN bool KEEL__SORT_(search)(KEEL_SORT_ITEM const *items, size_t count
 
 #ifdef KEEL_SORT_TARGET
 KEEL__SORT_FN bool KEEL__SORT_(search_for)(KEEL_SORT_ITEM const *items, size_t count,
-                                           KEEL_SORT_TARGET target,
-                                           size_t *index KEEL__SORT_TAKES_ARG)
+                                           KEEL_SORT_TARGET target, size_t *index KEEL__SORT_TAKES)
 {
     KEEL__SORT_FIRST_NOT(found, KEEL__SORT_COMPARE(items[i], target) < 0);
     if (index != NULL)
@@ -761,8 +720,8 @@ KEEL_END_DECLS
 #undef KEEL__SORT_
 #undef KEEL__SORT_OWN
 #undef KEEL__SORT_FN
-#undef KEEL__SORT_TAKES_ARG
-#undef KEEL__SORT_AND_ARG
+#undef KEEL__SORT_TAKES
+#undef KEEL__SORT_ARG
 #undef KEEL__SORT_LESS
 #undef KEEL__SORT_COMPARE
 #undef KEEL_SORT_NAME

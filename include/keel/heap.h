@@ -40,7 +40,8 @@
 
 #if !defined(KEEL_HEAP_NAME) || !defined(KEEL_HEAP_ITEM)
 #error "before <keel/heap.h>: #define KEEL_HEAP_NAME ints, then #define KEEL_HEAP_ITEM int"
-#elif !defined(KEEL_HEAP_LESS)
+#endif
+#if !defined(KEEL_HEAP_LESS)
 #error "before <keel/heap.h>: #define KEEL_HEAP_LESS(a, b) ((a) < (b)), or another order"
 #endif
 

@@ -174,6 +174,9 @@ void keel__sim_fail(sim_engine *engine, keel_sim_kind kind, const void *object, 
 void keel__sim_trace(sim_engine *engine, unsigned op, const void *object, const void *place,
                      const char *text);
 
+/* Puts a line into the event log, if one is kept, in the column of the running task. */
+void keel__sim_tell(sim_engine *engine, const char *text);
+
 /* The number of the task that runs, or 0 on the engine's own stack. */
 uint32_t keel__sim_running(const sim_engine *engine);
 
@@ -205,8 +208,8 @@ void keel__sim_demote(sim_engine *engine, uint32_t id);
 /* The run's own sequence, for numbers that are no decisions. */
 keel_rand *keel__sim_user_rand(sim_engine *engine);
 
-/* A number below `count`, as the schedule decides. */
-uint64_t keel__sim_choose(sim_engine *engine, uint64_t count);
+/* A number below `count`, as the schedule decides; not 0 means `what`, to the report (NULL: a number). */
+uint64_t keel__sim_choose(sim_engine *engine, uint64_t count, const char *what);
 
 sim_task *keel__sim_task_get(sim_engine *engine, uint32_t id);
 /* "T2 'fetch'" */

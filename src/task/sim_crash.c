@@ -36,6 +36,8 @@ static const void *interrupted_at(const void *context)
 #endif
 }
 
+static bool unwinding;
+
 /* The handler does not return: the engine goes on, and never comes back to the task that crashed. */
 static void on_crash(int number, siginfo_t *info, void *context)
 {
@@ -46,14 +48,17 @@ static void on_crash(int number, siginfo_t *info, void *context)
     sigaddset(&set, number);
     pthread_sigmask(SIG_UNBLOCK, &set, NULL);
     if (engine != NULL && engine->worker->current != NULL) {
-        engine->failure.place = interrupted_at(context);
-        /* the stack is as good as it was before, after abort */
-        if (number == SIGABRT && engine->keep_events)
-            keel__sim_callers(engine->failure.callers);
         const keel__stack *stack = engine->worker->current->stack;
         bool overflow = number != SIGABRT && stack != NULL &&
                         keel__stack_guards(&engine->rt->stacks, stack, info->si_addr);
 
+        if (!unwinding) /* or it crashed once more in there, the stack being spoilt */
+            engine->failure.place = interrupted_at(context);
+        if (engine->keep_events && !overflow && !unwinding) {
+            unwinding = true;
+            keel__sim_callers(engine->failure.callers);
+        }
+        unwinding = false;
         keel__sim_fail(engine, KEEL_SIM_CRASH, NULL, "%s%s", strsignal(number),
                        overflow ? ": the task's stack is used up" : "");
     }

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "task/sim.h"
@@ -194,14 +195,25 @@ keel_rand *keel__sim_user_rand(sim_engine *engine)
     return &engine->user_rand;
 }
 
-uint64_t keel__sim_choose(sim_engine *engine, uint64_t count)
+uint64_t keel__sim_choose(sim_engine *engine, uint64_t count, const char *what)
 {
     sim_task *task = keel__sim_task_get(engine, keel__sim_running(engine));
+    char line[128];
 
     if (task == NULL || count < 2)
         return 0;
     /* numbers that are too many to list are drawn from the run's own sequence */
     if (count > 64)
         return keel_rand_below(keel__sim_user_rand(engine), count);
-    return keel__sim_decide(engine, keel__sim_running(engine), ++task->ops, NULL, (size_t)count);
+    size_t index =
+        keel__sim_decide(engine, keel__sim_running(engine), ++task->ops, NULL, (size_t)count);
+    if (index != 0 && engine->keep_events) {
+        if (what != NULL)
+            snprintf(line, sizeof line, "(%s)", what);
+        else
+            snprintf(line, sizeof line, "(chooses %zu, of 0 to %llu)", index,
+                     (unsigned long long)count - 1);
+        keel__sim_tell(engine, line);
+    }
+    return index;
 }

@@ -11,6 +11,7 @@
 
 #include "base/process.h"
 #include "task/ctx.h"
+#include "task/group.h"
 #include "task/sim_crash.h"
 #include "task/sim_places.h"
 
@@ -221,7 +222,7 @@ static uint64_t choose(uint64_t count)
 {
     sim_engine *engine = keel__sim_current();
 
-    return engine != NULL ? keel__sim_choose(engine, count) : 0;
+    return engine != NULL ? keel__sim_choose(engine, count, NULL) : 0;
 }
 
 static bool random_bits(uint64_t *bits)
@@ -275,7 +276,7 @@ static bool refuse_memory(void)
     sim_engine *engine = keel__sim_current();
 
     return engine != NULL && engine->opts.faults && !engine->lasting &&
-           keel__sim_choose(engine, 2) == 1;
+           keel__sim_choose(engine, 2, "no memory") == 1;
 }
 
 static void lasting(bool on)
@@ -575,6 +576,12 @@ void keel__sim_engine_run(sim_engine *engine)
         ;
 
     bool passed = engine->failure.kind == KEEL_SIM_PASS && !engine->out_of_memory;
+    if (passed && !keel__list_empty(&engine->worker->groups)) {
+        char text[512];
+
+        keel__groups_forgotten(engine->rt, text, sizeof text);
+        keel__sim_fail(engine, KEEL_SIM_MEMORY_LEAK, NULL, "%s", text);
+    }
     if (passed)
         keel__ctx_free(engine->rt->root);
     else

@@ -5,10 +5,13 @@
 #include <string.h>
 #include <time.h>
 
+#include <keel/duration.h>
 #include <keel/mem.h>
 
 #include "base/process.h"
 #include "task/sim.h"
+#include "task/sim_names.h"
+#include "task/sim_places.h"
 
 enum {
     RUNS = 50000,
@@ -84,6 +87,60 @@ static bool run_seeded(explorer *x, uint64_t seed)
     return run(x);
 }
 
+/* "T2: lock at src/bank.c:31, 5ms", or that there is nothing. */
+static const char *describe_event(const sim_places *places, const sim_event *event, char *buf,
+                                  size_t size)
+{
+    char time[KEEL_DURATION_TEXT_BYTES];
+
+    if (event == NULL) {
+        snprintf(buf, size, "the end");
+        return buf;
+    }
+    const char *place = keel__sim_places_get(places, event->place);
+    int length = event->task != 0 ? snprintf(buf, size, "T%u: ", event->task) : 0;
+    snprintf(buf + length, size - (size_t)length, "%s%s%s, %s", keel__sim_op_name(event->op),
+             strchr(place, ':') != NULL ? " at " : "", strchr(place, ':') != NULL ? place : "",
+             keel_duration_format(event->now_ns, time));
+    return buf;
+}
+
+/* Makes a run that is not repeatable twice more, to find out where the two part. */
+static void find_difference(explorer *x, unsigned perturbation, char *buf, size_t size)
+{
+    sim_engine *engine = &x->engine;
+    char one_text[512], two_text[512];
+    sim_places places;
+    size_t at = 0;
+
+    engine->keep_events = true;
+    run(x);
+    sim_event *events = engine->events;
+    size_t count = engine->event_count;
+    engine->events = NULL;
+    engine->event_room = engine->event_count = 0;
+    engine->perturbation = perturbation;
+    run(x);
+    engine->perturbation = 0;
+    engine->keep_events = false;
+
+    while (at < count && at < engine->event_count && events[at].hash == engine->events[at].hash)
+        at++;
+    const sim_event *one = at < count ? &events[at] : NULL;
+    const sim_event *two = at < engine->event_count ? &engine->events[at] : NULL;
+    keel__sim_places_init(&places);
+    keel__sim_places_add(&places, one != NULL ? one->place : NULL);
+    keel__sim_places_add(&places, two != NULL ? two->place : NULL);
+    keel__sim_places_resolve(&places);
+    if (one != NULL || two != NULL)
+        snprintf(buf, size, "\n  first difference, at event %zu: %s\n  in the other run: %s",
+                 at + 1, describe_event(&places, one, one_text, sizeof one_text),
+                 describe_event(&places, two, two_text, sizeof two_text));
+    keel__sim_places_free(&places);
+    engine->event_count = 0;
+    free(events);
+}
+
 /* Makes the last run again, in the same way but with other addresses and other garbage in memory; false
  * if it came out differently. */
 static bool repeatable(explorer *x)
@@ -92,6 +149,7 @@ static bool repeatable(explorer *x)
     uint64_t hash = engine->hash;
     keel_sim_kind kind = engine->failure.kind;
     void *taken[TAKEN];
+    char difference[1200] = "";
 
     /* blocks of all small sizes: the run gets others than it got before (a failure shifts nothing) */
     for (size_t i = 0; i < TAKEN; i++)
@@ -103,12 +161,15 @@ static bool repeatable(explorer *x)
         keel_mem_free(taken[i]);
     if (engine->hash == hash && engine->failure.kind == kind)
         return true;
-    engine->failure.kind = KEEL_SIM_NONDETERMINISM;
+    uint64_t other_hash = engine->hash;
+    find_difference(x, 1 + (unsigned)(x->runs % 7), difference, sizeof difference);
+    engine->failure = (sim_failure){ .kind = KEEL_SIM_NONDETERMINISM };
     snprintf(
         engine->failure.text, sizeof engine->failure.text,
         "the same choices led to another run (trace %016llx, then %016llx): something decides by "
-        "an address, by uninitialised memory, by a static that is not reset, or by the real world",
-        (unsigned long long)hash, (unsigned long long)engine->hash);
+        "an address, by uninitialised memory, by a static that is not reset, or by the real "
+        "world%s",
+        (unsigned long long)hash, (unsigned long long)other_hash, difference);
     return false;
 }
 

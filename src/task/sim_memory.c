@@ -168,31 +168,55 @@ void keel__sim_memory_freed(sim_engine *engine, void *ptr)
     memory->blocks[i].ptr = NULL;
 }
 
-/* ": the error "lost", made at a.c:7", or ": at a.c:7", as far as it can be told. */
-static const char *describe_origin(const struct sim_memory *memory, const block *left, char *buf,
-                                   size_t size)
+/* "is the error "lost", made at a.c:7", or "was made by T1 'main' at a.c:7", as far as it can be told. */
+static void describe_origin(sim_engine *engine, const block *left, char *buf, size_t size)
 {
     const keel_err *err = keel__err_at(left->ptr, left->size);
-    const origin *from = left->origin != 0 ? &memory->origins[left->origin - 1] : NULL;
+    char name[128];
     sim_places places;
 
-    buf[0] = '\0';
     if (err != NULL) {
-        snprintf(buf, size, ": the error \"%.200s\", made at %s", err->keel__text,
+        snprintf(buf, size, "is the error \"%.200s\", made at %s", err->keel__text,
                  err->keel__where);
-        return buf;
+        return;
     }
-    if (from == NULL)
-        return buf;
+    keel__sim_task_describe(engine, left->task, name, sizeof name);
+    if (left->op != KEEL__OP_NONE)
+        snprintf(buf, size, "was made by %s during or after its %s", name,
+                 keel__sim_op_name(left->op));
+    else
+        snprintf(buf, size, "was made by %s%s", name,
+                 left->task != 0 ? " before its first operation" : "");
+    if (left->origin == 0)
+        return;
+    void *const *callers = keel__sim_memory_callers(engine, left->origin);
     keel__sim_places_init(&places);
     for (size_t i = 0; i < SIM_CALLERS; i++)
-        keel__sim_places_add(&places, from->callers[i]);
+        keel__sim_places_add(&places, callers[i]);
     keel__sim_places_resolve(&places);
-    const char *place = keel__sim_places_user(&places, from->callers, SIM_CALLERS);
+    const char *place = keel__sim_places_user(&places, callers, SIM_CALLERS);
     if (place[0] != '\0')
-        snprintf(buf, size, ": at %s", place);
+        snprintf(buf, size, "was made by %s at %s", name, place);
     keel__sim_places_free(&places);
-    return buf;
+}
+
+/* The block that tells most: an error, or else what a task made first. */
+static const block *most_telling(const struct sim_memory *memory)
+{
+    const block *best = NULL;
+
+    for (size_t i = 0; i < memory->room; i++) {
+        const block *at = &memory->blocks[i];
+
+        if (at->ptr == NULL)
+            continue;
+        if (keel__err_at(at->ptr, at->size) != NULL)
+            return at;
+        if (best == NULL || (best->task == 0 && at->task != 0) ||
+            ((best->task != 0) == (at->task != 0) && at->origin < best->origin))
+            best = at;
+    }
+    return best;
 }
 
 void keel__sim_memory_end(sim_engine *engine, bool leak)
@@ -202,23 +226,16 @@ void keel__sim_memory_end(sim_engine *engine, bool leak)
     if (memory->count == 0)
         return;
     if (leak) {
-        const block *first = NULL;
-        char name[128], where[512];
+        const block *first = most_telling(memory);
+        char made[512];
 
-        for (size_t i = 0; i < memory->room; i++)
-            if (memory->blocks[i].ptr != NULL &&
-                (first == NULL || memory->blocks[i].task < first->task))
-                first = &memory->blocks[i];
         if (first->task > 0 && first->task <= 64)
             engine->failure.involved |= (uint64_t)1 << (first->task - 1);
-        keel__sim_fail(
-            engine, KEEL_SIM_MEMORY_LEAK, first->place,
-            "%zu allocation%s (%zu bytes) %s not freed; one of %zu bytes was made by %s during or "
-            "after its %s%s",
-            memory->count, memory->count == 1 ? "" : "s", memory->bytes,
-            memory->count == 1 ? "was" : "were", first->size,
-            keel__sim_task_describe(engine, first->task, name, sizeof name),
-            keel__sim_op_name(first->op), describe_origin(memory, first, where, sizeof where));
+        describe_origin(engine, first, made, sizeof made);
+        keel__sim_fail(engine, KEEL_SIM_MEMORY_LEAK, first->place,
+                       "%zu allocation%s (%zu bytes) %s not freed; one of %zu bytes %s",
+                       memory->count, memory->count == 1 ? "" : "s", memory->bytes,
+                       memory->count == 1 ? "was" : "were", first->size, made);
     }
     keel__sim_set_running(engine, false); /* the frees are not the run's */
     for (size_t i = 0; i < memory->room; i++) {

@@ -142,7 +142,22 @@ static void event_text(story *told, const sim_event *event, char *buf, size_t si
             short_place(keel__sim_places_get(&told->places, event->place)));
 }
 
-/* Tasks that get a column: those with a part in the failure or in a deviation, then the first ones. */
+static uint64_t bit_of(uint32_t id)
+{
+    return id > 0 && id <= 64 ? (uint64_t)1 << (id - 1) : 0;
+}
+
+/* Whether a task waits for it for ever. */
+static bool is_waited_for(const sim_engine *engine, const void *object)
+{
+    for (uint32_t id = 1; engine->failure.stuck && object != NULL && id <= engine->task_count; id++)
+        if (engine->tasks[id - 1].task != NULL && engine->tasks[id - 1].object == object)
+            return true;
+    return false;
+}
+
+/* Tasks that get a column: those with a part in the failure or in a deviation; then, if there is room, who
+ * had to do with what others wait for; or else the first ones. */
 static size_t choose_columns(const sim_engine *engine, uint32_t columns[COLUMNS])
 {
     uint64_t wanted = engine->failure.involved;
@@ -151,15 +166,17 @@ static size_t choose_columns(const sim_engine *engine, uint32_t columns[COLUMNS]
     for (size_t i = 0; i < engine->taken.count; i++) {
         const sim_deviation *deviation = &engine->taken.items[i];
 
-        if (deviation->task > 0 && deviation->task <= 64)
-            wanted |= (uint64_t)1 << (deviation->task - 1);
-        if (!deviation->choice && deviation->value > 0 && deviation->value <= 64)
-            wanted |= (uint64_t)1 << (deviation->value - 1);
+        wanted |= bit_of(deviation->task);
+        if (!deviation->choice)
+            wanted |= bit_of(deviation->value);
     }
+    for (size_t i = 0; i < engine->event_count && __builtin_popcountll(wanted) < COLUMNS; i++)
+        if (is_waited_for(engine, engine->events[i].object))
+            wanted |= bit_of(engine->events[i].task);
     if ((wanted & (wanted - 1)) == 0)
         wanted = UINT64_MAX; /* one task alone tells nothing of the others' part in it */
     for (uint32_t id = 1; id <= engine->task_count && id <= 64 && count < COLUMNS; id++)
-        if (wanted & ((uint64_t)1 << (id - 1)))
+        if (wanted & bit_of(id))
             columns[count++] = id;
     for (uint32_t id = 1; count == 0 && id <= engine->task_count && id <= COLUMNS; id++)
         columns[count++] = id;
@@ -344,10 +361,13 @@ static void add_failure(text *out, const story *told)
 static void add_place(text *out, const story *told)
 {
     const sim_failure *failure = &told->engine->failure;
-    const char *place = keel__sim_places_user(&told->places, failure->callers, SIM_CALLERS);
+    const char *exact = keel__sim_places_get(&told->places, failure->place);
+    const char *place = exact;
 
-    if (place[0] == '\0')
-        place = keel__sim_places_get(&told->places, failure->place);
+    if (strchr(exact, ':') == NULL) /* in the C library, perhaps: who called it? */
+        place = keel__sim_places_user(&told->places, failure->callers, SIM_CALLERS);
+    if (place[0] == '\0' && strncmp(exact, "0x", 2) != 0)
+        place = exact;
     if (place[0] != '\0')
         add(out, "  at %s\n", place);
 }

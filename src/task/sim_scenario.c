@@ -48,9 +48,13 @@ void keel_sim_access(const volatile void *address, bool write, const char *name,
 bool keel_sim_buggify(const char *site)
 {
     sim_engine *engine = keel__sim() != NULL ? keel__sim_current() : NULL;
+    char what[96] = "";
 
-    (void)site;
-    return engine != NULL && engine->opts.faults && keel__sim_choose(engine, 2) == 1;
+    if (engine == NULL || !engine->opts.faults)
+        return false;
+    if (engine->keep_events)
+        snprintf(what, sizeof what, "buggify: %s", site);
+    return keel__sim_choose(engine, 2, what) == 1;
 }
 
 void keel_sim_settle(void)
@@ -71,10 +75,36 @@ uint64_t keel_sim_rand(uint64_t below)
 {
     sim_engine *engine = keel__sim_current();
 
-    return engine != NULL ? keel__sim_choose(engine, below) : 0;
+    return engine != NULL ? keel__sim_choose(engine, below, NULL) : 0;
 }
 
-/* Texts of notes are kept as offsets, because their buffer grows. */
+/* Texts are kept as offsets, because their buffer grows. */
+static void keep_text(sim_engine *engine, const char *text)
+{
+    size_t size = strlen(text) + 1;
+
+    while (engine->note_length + size > engine->note_room)
+        if (!keel__sim_grow(engine, (void **)&engine->notes, &engine->note_room, engine->note_room,
+                            1))
+            return;
+    memcpy(engine->notes + engine->note_length, text, size);
+    engine->events[engine->event_count - 1].object =
+        (const void *)(uintptr_t)(engine->note_length + 1);
+    engine->note_length += size;
+}
+
+void keel__sim_tell(sim_engine *engine, const char *text)
+{
+    if (!engine->keep_events)
+        return;
+    uint64_t hash = engine->hash; /* what is told only does not change the run */
+
+    keel__sim_trace(engine, KEEL__OP_NOTE, NULL, NULL, NULL);
+    engine->hash = hash;
+    if (!engine->out_of_memory)
+        keep_text(engine, text);
+}
+
 void keel_sim_note(const char *format, ...)
 {
     sim_engine *engine = keel__sim_current();
@@ -87,15 +117,6 @@ void keel_sim_note(const char *format, ...)
     int length = vsnprintf(text, sizeof text, format, args);
     va_end(args);
     keel__sim_trace(engine, KEEL__OP_NOTE, NULL, NULL, NULL);
-    if (!engine->keep_events || length < 0)
-        return;
-    size_t size = strlen(text) + 1;
-    while (engine->note_length + size > engine->note_room)
-        if (!keel__sim_grow(engine, (void **)&engine->notes, &engine->note_room, engine->note_room,
-                            1))
-            return;
-    memcpy(engine->notes + engine->note_length, text, size);
-    engine->events[engine->event_count - 1].object =
-        (const void *)(uintptr_t)(engine->note_length + 1);
-    engine->note_length += size;
+    if (engine->keep_events && length >= 0 && !engine->out_of_memory)
+        keep_text(engine, text);
 }

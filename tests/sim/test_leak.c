@@ -46,12 +46,39 @@ static void memory_that_is_left_is_named_by_its_task_and_place(void **state)
     keel_sim_report_free(report);
 }
 
+static keel_err *do_nothing(keel_ctx *ctx, void *arg)
+{
+    (void)ctx;
+    (void)arg;
+    return NULL;
+}
+
+static keel_err *forget_group(keel_ctx *ctx, void *arg)
+{
+    keel_group *group = keel_group_new(ctx, NULL);
+
+    keel_group_go(group, do_nothing, arg);
+    return NULL;
+}
+
+static void a_group_that_is_not_waited_for_is_named(void **state)
+{
+    (void)state;
+    keel_sim_report *report = keel_sim_explore("forget_group", forget_group, NULL, NULL);
+
+    assert_int_equal(report->kind, KEEL_SIM_MEMORY_LEAK);
+    assert_non_null(strstr(report->text, "keel_group_wait was never called for the group made at "
+                                         "tests/sim/test_leak.c:58"));
+    keel_sim_report_free(report);
+}
+
 int main(void)
 {
     support_mem_install();
     const struct CMUnitTest tests[] = {
         support_test(an_error_that_is_left_is_named_by_its_text_and_place),
         support_test(memory_that_is_left_is_named_by_its_task_and_place),
+        support_test(a_group_that_is_not_waited_for_is_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -122,6 +122,44 @@ static void a_channel_that_is_waited_for_is_known_by_number_and_origin(void **st
     keel_sim_report_free(report);
 }
 
+static keel_err *take_one(keel_ctx *ctx, void *arg)
+{
+    int item;
+
+    (void)ctx;
+    return keel_chan_recv(NULL, arg, &item);
+}
+
+static keel_err *send_one(keel_ctx *ctx, void *arg)
+{
+    (void)ctx;
+    return keel_chan_send(NULL, arg, &(int){ 1 });
+}
+
+static keel_err *too_few_items(keel_ctx *ctx, void *arg)
+{
+    keel_group *group = keel_group_new(ctx, NULL);
+    keel_chan *chan;
+
+    (void)arg;
+    KEEL_TRY(keel_chan_new(&chan, sizeof(int), NULL));
+    keel_group_go(group, send_one, chan);
+    keel_group_go(group, take_one, chan);
+    keel_group_go(group, take_one, chan);
+    return keel_group_wait(group);
+}
+
+static void who_used_what_is_waited_for_is_shown_though_it_has_ended(void **state)
+{
+    keel_sim_report *report = keel_sim_explore("few", too_few_items, NULL, NULL);
+
+    (void)state;
+    assert_int_equal(report->kind, KEEL_SIM_DEADLOCK);
+    expect_text(report, "T2 send_one");
+    expect_text(report, "send to channel 1");
+    keel_sim_report_free(report);
+}
+
 /* ---- Where ---- */
 
 static keel_err *unlock_unlocked(keel_ctx *ctx, void *arg)
@@ -148,6 +186,16 @@ static keel_err *use_null(keel_ctx *ctx, void *arg)
     return NULL;
 }
 
+/* The C library has no lines. */
+static keel_err *let_the_library_use_null(keel_ctx *ctx, void *arg)
+{
+    char *(*volatile copy)(char *, const char *) = strcpy;
+
+    (void)ctx;
+    LINE(at.first), copy(arg, "crash");
+    return NULL;
+}
+
 static volatile bool never;
 
 static keel_err *compute_for_ever(keel_ctx *ctx, void *arg)
@@ -169,6 +217,7 @@ static void misuse_and_crashes_name_the_line(void **state)
     } rows[] = { { unlock_unlocked, KEEL_SIM_MISUSE, 0 },
                  { call_abort, KEEL_SIM_CRASH, 0 },
                  { use_null, KEEL_SIM_CRASH, 0 },
+                 { let_the_library_use_null, KEEL_SIM_CRASH, 0 },
                  { compute_for_ever, KEEL_SIM_LIVELOCK, 1 } };
 
     (void)state;
@@ -202,6 +251,70 @@ static void an_error_is_told_with_the_places_of_its_links(void **state)
     (void)state;
     expect_text(report, "load 7: the disk is gone\n  at tests/sim/test_report.c:%d\n  at tests/",
                 at.first + 1);
+    keel_sim_report_free(report);
+}
+
+/* ---- Choices ---- */
+
+static keel_err *choose(keel_ctx *ctx, void *arg)
+{
+    bool rare = keel_sim_buggify("the rare path");
+    uint64_t die = keel_sim_rand(6);
+    void *block = keel_mem_alloc(10);
+    bool got = block != NULL;
+
+    (void)ctx;
+    (void)arg;
+    keel_mem_free(block);
+    KEEL_CHECK(!rare || die != 4 || got);
+    return NULL;
+}
+
+static void choices_that_matter_are_told(void **state)
+{
+    keel_sim_report *report = keel_sim_explore(
+        "choices", choose, NULL,
+        &(keel_sim_opts){ .strategy = KEEL_SIM_EXHAUSTIVE, .bound = 3, .faults = true });
+
+    (void)state;
+    assert_int_equal(report->kind, KEEL_SIM_CHECK);
+    assert_int_equal(report->deviations, 3);
+    expect_text(report, " (buggify: the rare path)\n");
+    expect_text(report, " (chooses 4, of 0 to 5)\n");
+    expect_text(report, " (no memory)\n");
+    keel_sim_report *again =
+        keel_sim_replay(report->replay, choose, NULL, &(keel_sim_opts){ .faults = true });
+    assert_int_equal(again->trace_hash, report->trace_hash);
+    keel_sim_report_free(again);
+    keel_sim_report_free(report);
+}
+
+static int calls;
+
+static keel_err *every_other_yields(keel_ctx *ctx, void *arg)
+{
+    (void)ctx;
+    (void)arg;
+    keel_mutex_lock(&one);
+    keel_mutex_unlock(&one);
+    if (calls++ % 2 == 1)
+        LINE(at.first), keel_yield();
+    return NULL;
+}
+
+static void the_first_difference_between_equal_runs_is_told(void **state)
+{
+    keel_sim_report *report =
+        keel_sim_explore("static", every_other_yields, NULL, &(keel_sim_opts){ .reset = reset });
+
+    (void)state;
+    assert_int_equal(report->kind, KEEL_SIM_NONDETERMINISM);
+    expect_text(report, "\n  first difference, at event 3: T1: ");
+    expect_text(report, "\n  in the other run: T1: ");
+    expect_text(report, "T1: (ends), 0s");
+    expect_text(report, "T1: yield");
+    if (has_addr2line())
+        expect_text(report, "tests/sim/test_report.c:%d, 0s", at.first);
     keel_sim_report_free(report);
 }
 
@@ -303,8 +416,11 @@ int main(void)
     const struct CMUnitTest tests[] = {
         support_test(a_deadlock_says_who_has_what_since_where),
         support_test(a_channel_that_is_waited_for_is_known_by_number_and_origin),
+        support_test(who_used_what_is_waited_for_is_shown_though_it_has_ended),
         support_test(misuse_and_crashes_name_the_line),
         support_test(an_error_is_told_with_the_places_of_its_links),
+        support_test(choices_that_matter_are_told),
+        support_test(the_first_difference_between_equal_runs_is_told),
         support_test(idle_questions_are_left_out_and_those_after_a_switch_are_not),
         support_test(a_replay_for_no_scenario_is_told_of_at_the_end),
         support_test(what_is_no_number_is_told_of),

@@ -16,11 +16,13 @@
 #include <keel/defs.h>
 #include <keel/duration.h>
 #include <keel/err.h>
+#include <keel/fn.h>
 #include <keel/group.h>
 #include <keel/hash.h>
 #include <keel/limiter.h>
 #include <keel/io.h>
 #include <keel/mem.h>
+#include <keel/pool.h>
 #include <keel/rand.h>
 #include <keel/retry.h>
 #include <keel/runtime.h>

@@ -183,17 +183,15 @@ static void free_task(keel__task *task)
     keel_mem_free(keel__container(task, group_task, task));
 }
 
-/* Starts a task in a place that the caller has taken; on that worker, if it is one. */
-static bool start(keel_group *group, keel__worker *worker, keel_task_fn fn, void *arg,
-                  const char *name, const char *where)
+/* A task of the group's, in a place that the caller has taken, in storage of `size` bytes. NULL: out of
+ * memory. */
+static group_task *make_task(keel_group *group, size_t size, keel_task_fn fn, void *arg,
+                             const char *name, const char *where)
 {
-    group_task *task = keel_mem_calloc(1, sizeof *task);
+    group_task *task = keel_mem_calloc(1, size);
 
-    if (task == NULL) {
-        record(group, KEEL_ERR_NOMEM);
-        leave(group);
-        return false;
-    }
+    if (task == NULL)
+        return NULL;
     task->group = group;
     task->fn = fn;
     task->arg = arg;
@@ -206,10 +204,20 @@ static bool start(keel_group *group, keel__worker *worker, keel_task_fn fn, void
     task->task.free = free_task;
     keel__tsan_release(&task->task);
     keel__order_release(&task->task);
-    if (worker != NULL)
-        keel__task_spawn_on(&task->task, worker);
-    else
-        keel__task_spawn(&task->task);
+    return task;
+}
+
+static bool start(keel_group *group, keel_task_fn fn, void *arg, const char *name,
+                  const char *where)
+{
+    group_task *task = make_task(group, sizeof *task, fn, arg, name, where);
+
+    if (task == NULL) {
+        record(group, KEEL_ERR_NOMEM);
+        leave(group);
+        return false;
+    }
+    keel__task_spawn(&task->task);
     return true;
 }
 
@@ -238,7 +246,7 @@ void keel_group_go_at(keel_group *group, keel_task_fn fn, void *arg, const char 
         group->running++;
         keel__spin_unlock(&group->lock);
     }
-    start(group, NULL, fn, arg, name, where);
+    start(group, fn, arg, name, where);
 }
 
 bool keel_group_try_go_at(keel_group *group, keel_task_fn fn, void *arg, const char *name,
@@ -254,20 +262,45 @@ bool keel_group_try_go_at(keel_group *group, keel_task_fn fn, void *arg, const c
     if (!full)
         group->running++;
     keel__spin_unlock(&group->lock);
-    return !full && start(group, NULL, fn, arg, name, where);
+    return !full && start(group, fn, arg, name, where);
 }
 
-void keel__group_go_on(keel_group *group, unsigned worker, keel_task_fn fn, void *arg,
+/* ---- Tasks that belong apart ---- */
+
+typedef struct placed_task {
+    group_task task;
+    void (*failed)(void *arg, keel_err *err);
+} placed_task;
+
+static bool fail_placed(keel__task *task_, keel_err *err)
+{
+    placed_task *task = keel__container(task_, placed_task, task.task);
+
+    task->failed(task->task.arg, err);
+    leave(task->task.group);
+    return true;
+}
+
+bool keel__group_go_on(keel_group *group, unsigned worker, const keel__placed *what,
                        const char *name, const char *where)
 {
-    if (group->broken != NULL)
-        return;
+    placed_task *task = keel__container(
+        make_task(group, sizeof *task, what->fn, what->arg, name, where), placed_task, task);
+
+    if (task == NULL)
+        return false;
     keel__point(KEEL__OP_GROUP_GO, group);
     keel__spin_lock(&group->lock);
     group->running++;
     keel__spin_unlock(&group->lock);
+    task->failed = what->failed;
+    task->task.task.failed = fail_placed;
     const unsigned count = group->rt->worker_count;
-    start(group, count > 1 ? &group->rt->workers[worker % count] : NULL, fn, arg, name, where);
+    if (count > 1)
+        keel__task_spawn_on(&task->task.task, &group->rt->workers[worker % count]);
+    else
+        keel__task_spawn(&task->task.task);
+    return true;
 }
 
 keel_err *keel_group_wait(keel_group *group)

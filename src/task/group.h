@@ -11,9 +11,18 @@
  * says so: where the first was made, and its error. */
 size_t keel__groups_forgotten(keel_runtime *rt, char *buf, size_t size);
 
-/* keel_group_go for tasks that belong apart, as those of a pool: this one starts on worker `worker`, counted
- * round the runtime's, and no other steals it. It does not wait for a place. */
-void keel__group_go_on(keel_group *group, unsigned worker, keel_task_fn fn, void *arg,
+/* A task that belongs apart from its fellows, as those of a pool. */
+typedef struct keel__placed {
+    keel_task_fn fn;
+    /* Instead of fn, on a worker's native stack, where there is no stack for the task: takes err, and must not
+     * wait. The group does not fail. */
+    void (*failed)(void *arg, keel_err *err);
+    void *arg;
+} keel__placed;
+
+/* Starts one on worker `worker`, counted round the runtime's; no other steals it. It does not wait for a place.
+ * False: out of memory, and nothing has happened. The group is not one that could not be made. */
+bool keel__group_go_on(keel_group *group, unsigned worker, const keel__placed *what,
                        const char *name, const char *where);
 
 #endif /* KEEL_SRC_TASK_GROUP_H */

@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: MIT */
+#include "flow/pool.h"
+
+#include <string.h>
+
+#include <keel/group.h>
+#include <keel/mem.h>
+
+#include "base/process.h"
+#include "base/sim_hook.h"
+#include "task/group.h"
+
+/* ---- One job ---- */
+
+/* Keeps the error of a job that nobody else is told of. Takes it. */
+static void keep_error(keel_pool *pool, keel_err *err)
+{
+    keel__spin_lock(&pool->lock);
+    keel_err *before = pool->err;
+    pool->err = NULL;
+    keel__spin_unlock(&pool->lock);
+    err = keel_err_join(before, err);
+    keel__spin_lock(&pool->lock);
+    keel_err *meanwhile = pool->err;
+    pool->err = meanwhile == NULL ? err : NULL;
+    keel__spin_unlock(&pool->lock);
+    if (meanwhile != NULL) /* another was as quick: both again */
+        keep_error(pool, keel_err_join(err, meanwhile));
+}
+
+/* Tells who wants to know what came of a job. Takes `err`. Says whether a result is for the channel. */
+static bool tell(keel_pool *pool, const keel__job *job, void *out, keel_err *err)
+{
+    if (job->done != NULL) {
+        job->done->ended(job->done, job, err);
+        return false;
+    }
+    if (pool->opts.on_done != NULL) {
+        pool->opts.on_done(keel__job_in(job), err == NULL ? out : NULL, err, pool->opts.arg);
+        keel_err_free(err);
+        return false;
+    }
+    if (err != NULL)
+        keep_error(pool, keel_err_wrap(err, "job of pool %s", pool->opts.name));
+    return err == NULL && pool->results != NULL;
+}
+
+void keel__pool_drop(keel_pool *pool, const keel__job *job, keel_err *err)
+{
+    keel__add(&pool->dropped, 1);
+    tell(pool, job, NULL, err);
+    if (pool->opts.job_free != NULL)
+        pool->opts.job_free(keel__job_in(job));
+    if (job->owns_ctx)
+        keel_ctx_free(job->ctx);
+}
+
+static void end_job(void *ctx)
+{
+    keel_ctx_cancel(ctx);
+}
+
+/* Calls the user's function, under a context that ends with the pool's, the job's own and the time. */
+static keel_err *call(keel_pool *pool, keel_ctx *ctx, const keel__job *job, void *out)
+{
+    const int64_t timeout_ns = pool->opts.job_timeout_ns;
+    keel_after *after = NULL;
+    keel_ctx *own = NULL;
+
+    if (job->ctx != NULL) { /* of another family: the pool's end is handed on */
+        own = timeout_ns > 0 ? keel_ctx_with_timeout(job->ctx, timeout_ns)
+                             : keel_ctx_with_cancel(job->ctx);
+        keel_err *err = keel_ctx_after(&after, ctx, end_job, own);
+        if (err != NULL && !keel_err_is(err, KEEL_ERR_INVAL)) { /* INVAL: ctx never ends */
+            keel_ctx_free(own);
+            return err;
+        }
+        keel_err_free(err);
+    } else if (timeout_ns > 0) {
+        own = keel_ctx_with_timeout(ctx, timeout_ns);
+    }
+    keel_err *err = pool->fn.fn(own != NULL ? own : ctx, keel__job_in(job), out, pool->opts.arg);
+    keel_after_free(after);
+    keel_ctx_free(own);
+    return err;
+}
+
+bool keel__pool_run(keel_pool *pool, keel__pool_worker *worker, keel_ctx *ctx, const keel__job *job,
+                    void *out)
+{
+    const bool measured = worker != NULL && job->measured;
+    keel_err *ended = job->ctx != NULL ? keel_ctx_err(job->ctx) : keel_ctx_err(ctx);
+    int64_t start_ns = 0;
+
+    if (ended != NULL) {
+        keel__pool_drop(pool, job, ended);
+        return false;
+    }
+    if (measured) {
+        start_ns = keel_ctx_now(ctx);
+        keel__times_add(&worker->wait, start_ns - job->queued_ns);
+    }
+    keel_err *err = call(pool, ctx, job, job->done != NULL ? job->out : out);
+    if (measured)
+        keel__times_add(&worker->run, keel_ctx_now(ctx) - start_ns);
+    if (worker != NULL) {
+        keel__a64 *number = err == NULL ? &worker->done : &worker->failed;
+        keel__store_relaxed(number, keel__load_relaxed(number) + 1);
+    } else {
+        keel__add(err == NULL ? &pool->here_done : &pool->here_failed, 1);
+    }
+    const bool has_result = tell(pool, job, out, err);
+    if (job->owns_ctx)
+        keel_ctx_free(job->ctx);
+    return has_result;
+}
+
+/* ---- Workers ---- */
+
+/* Runs the jobs of a batch, and sends their results. */
+static void work_off(keel__pool_worker *worker, size_t count)
+{
+    keel_pool *pool = worker->pool;
+    size_t results = 0, sent = 0;
+
+    keel__store_relaxed(&worker->running, count);
+    for (size_t i = 0; i < count; i++) {
+        keel__job *job = (keel__job *)(void *)(worker->slots + i * pool->slot_bytes);
+        void *out = pool->fn.out_bytes > 0 ? worker->outs + results * pool->fn.out_bytes : NULL;
+
+        results += keel__pool_run(pool, worker, pool->ctx, job, out);
+        keel__store_relaxed(&worker->running, count - i - 1);
+    }
+    if (results == 0)
+        return;
+    /* the pool's context is the only thing that can keep it from being sent */
+    keel_err_free(keel_chan_send_many(pool->ctx, pool->results, worker->outs, results, &sent));
+    for (; sent < results && pool->opts.result_free != NULL; sent++)
+        pool->opts.result_free(worker->outs + sent * pool->fn.out_bytes);
+}
+
+/* Waits for jobs. Nothing of the user's is on the stack here: a safe point, where the task could go on on any
+ * worker of the runtime. */
+static size_t wait_for_jobs(keel__pool_worker *worker)
+{
+    keel_pool *pool = worker->pool;
+    size_t count = 0;
+    keel_err *err;
+
+    if (pool->opts.batch == 1) {
+        err = keel_chan_recv(worker->stop, pool->queue, worker->slots);
+        count = err == NULL;
+    } else {
+        err =
+            keel_chan_recv_many(worker->stop, pool->queue, worker->slots, pool->opts.batch, &count);
+    }
+    keel_err_free(err);
+    return count;
+}
+
+static void add_stats(const keel__pool_worker *worker, keel_pool_stats *out)
+{
+    out->running += (size_t)keel__load_relaxed(&worker->running);
+    out->done += keel__load_relaxed(&worker->done);
+    out->failed += keel__load_relaxed(&worker->failed);
+    keel__times_read(&worker->wait, &out->wait);
+    keel__times_read(&worker->run, &out->run);
+}
+
+static void free_worker(keel__pool_worker *worker)
+{
+    keel_ctx_free(worker->stop);
+    keel_mem_free(worker->outs);
+    keel_mem_free(worker);
+}
+
+/* The last thing a worker does, or what is done for one that never ran. */
+static void leave(keel__pool_worker *worker)
+{
+    keel_pool *pool = worker->pool;
+
+    keel__spin_lock(&pool->lock);
+    add_stats(worker, &pool->former);
+    keel__pool_worker **at = &pool->workers;
+    while (*at != worker)
+        at = &(*at)->next;
+    *at = worker->next;
+    pool->count -= !worker->leaving;
+    const bool last = --pool->live == 0 && pool->closed, deserted = pool->live == 0 && !last;
+    const bool held = worker->held;
+    worker->left = true;
+    keel__spin_unlock(&pool->lock);
+    if (!held)
+        free_worker(worker);
+    if (last && pool->results != NULL)
+        keel_chan_close(pool->results);
+    if (deserted) /* none is left to work */
+        keel__pool_empty(pool, KEEL_ERR_NOMEM);
+    keel_waitgroup_done(&pool->working);
+}
+
+static keel_err *work(keel_ctx *ctx, void *arg)
+{
+    keel__pool_worker *worker = arg;
+    size_t count;
+
+    (void)ctx;
+    while ((count = wait_for_jobs(worker)) > 0)
+        work_off(worker, count);
+    if (keel_ctx_err(worker->pool->ctx) != NULL)
+        keel__pool_empty(worker->pool, KEEL_ERR_CANCELLED);
+    leave(worker);
+    return NULL;
+}
+
+/* There is no stack for it. What it was to do others do; if there are none, it is dropped. */
+static void fail_to_work(void *arg, keel_err *err)
+{
+    keel__pool_worker *worker = arg;
+    keel_pool *pool = worker->pool;
+
+    keep_error(pool, keel_err_wrap(err, "worker of pool %s", pool->opts.name));
+    leave(worker);
+}
+
+/* ---- Their number ---- */
+
+static keel_err *make_worker(keel_pool *pool, keel__pool_worker **out)
+{
+    keel__pool_worker *worker = keel_mem_calloc(1, sizeof *worker + pool->worker_slots_bytes);
+
+    *out = worker;
+    if (worker == NULL)
+        return KEEL_ERR_NOMEM;
+    worker->pool = pool;
+    worker->stop = keel_ctx_with_cancel(pool->ctx);
+    if (pool->fn.out_bytes > 0)
+        worker->outs = keel_mem_calloc(pool->opts.batch, pool->fn.out_bytes);
+    keel_err *err = keel_ctx_err(worker->stop);
+    if (err == NULL && pool->fn.out_bytes > 0 && worker->outs == NULL)
+        err = KEEL_ERR_NOMEM;
+    if (err != NULL)
+        free_worker(worker);
+    return err;
+}
+
+static keel_err *add_worker(keel_pool *pool)
+{
+    keel__pool_worker *worker;
+
+    KEEL_TRY(make_worker(pool, &worker));
+    keel__spin_lock(&pool->lock);
+    const bool closed = pool->closed;
+    const unsigned place = pool->next_place++;
+    if (!closed) {
+        worker->next = pool->workers;
+        pool->workers = worker;
+        pool->count++;
+        pool->live++;
+        keel_waitgroup_add(&pool->working, 1);
+    }
+    keel__spin_unlock(&pool->lock);
+    if (closed) {
+        free_worker(worker);
+        return KEEL_ERR_CLOSED;
+    }
+    const keel__placed what = { work, fail_to_work, worker };
+    if (keel__group_go_on(pool->group, place, &what, pool->opts.name, pool->where))
+        return NULL;
+    leave(worker);
+    return KEEL_ERR_NOMEM;
+}
+
+/* Tells one to leave; false: no more than `count` are left. */
+static bool remove_worker(keel_pool *pool, unsigned count)
+{
+    keel__spin_lock(&pool->lock);
+    keel__pool_worker *worker = pool->count > count ? pool->workers : NULL;
+    while (worker != NULL && worker->leaving)
+        worker = worker->next;
+    if (worker != NULL) {
+        worker->leaving = worker->held = true;
+        pool->count--;
+    }
+    keel__spin_unlock(&pool->lock);
+    if (worker == NULL)
+        return false;
+    keel_ctx_cancel(worker->stop);
+    keel__spin_lock(&pool->lock);
+    const bool left = worker->left;
+    worker->held = false;
+    keel__spin_unlock(&pool->lock);
+    if (left)
+        free_worker(worker);
+    return true;
+}
+
+keel_err *keel__pool_set_workers(keel_pool *pool, unsigned count)
+{
+    for (;;) {
+        keel__spin_lock(&pool->lock);
+        const unsigned now = pool->count;
+        const bool closed = pool->closed;
+        keel__spin_unlock(&pool->lock);
+        if (closed)
+            return KEEL_ERR_CLOSED;
+        if (now < count)
+            KEEL_TRY(add_worker(pool));
+        else if (now == count || !remove_worker(pool, count))
+            return NULL;
+    }
+}
+
+void keel_pool_get_stats(keel_pool *pool, keel_pool_stats *out)
+{
+    keel__need(pool != NULL, "keel_pool_get_stats", "pool");
+    keel__spin_lock(&pool->lock);
+    *out = pool->former;
+    out->workers = pool->count;
+    for (const keel__pool_worker *worker = pool->workers; worker != NULL; worker = worker->next)
+        add_stats(worker, out);
+    keel__spin_unlock(&pool->lock);
+    out->queued = keel_chan_len(pool->queue);
+    out->done += keel__load_relaxed(&pool->here_done);
+    out->failed += keel__load_relaxed(&pool->here_failed);
+    out->refused = keel__load_relaxed(&pool->refused);
+    out->dropped = keel__load_relaxed(&pool->dropped);
+}

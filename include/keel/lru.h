@@ -81,11 +81,13 @@ KEEL_END_DECLS
     defined(KEEL_LRU_KEY_FREE)
 #error "<keel/lru.h>: a cache with string keys has no KEEL_LRU_KEY, _HASH, _EQ, _KEY_FREE"
 #endif
-#elif !defined(KEEL_LRU_KEY)
+#else
+#if !defined(KEEL_LRU_KEY)
 #error "before <keel/lru.h>: #define KEEL_LRU_KEY int64_t, or #define KEEL_LRU_STR_KEYS"
-#elif !defined(KEEL_LRU_HASH) || !defined(KEEL_LRU_EQ)
-#error                                                                                             \
-    "before <keel/lru.h>: #define KEEL_LRU_HASH keel_hash_i64, then #define KEEL_LRU_EQ keel_eq_i64"
+#endif
+#if !defined(KEEL_LRU_HASH) || !defined(KEEL_LRU_EQ)
+#error "and #define KEEL_LRU_HASH keel_hash_i64, then #define KEEL_LRU_EQ keel_eq_i64"
+#endif
 #endif
 #if defined(KEEL_LRU_DECLARE) && defined(KEEL_LRU_IMPLEMENT)
 #error "<keel/lru.h>: KEEL_LRU_DECLARE is for the header, KEEL_LRU_IMPLEMENT for one .c"

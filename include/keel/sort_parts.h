@@ -70,8 +70,8 @@ static inline size_t keel__sort_turn32(void *items, size_t n)
     size_t done = 0;
 
     for (; 2 * done + 4 <= n; done += 2) {
-        char *const low = (char *)items + 4 * done, *const high =
-                                                        (char *)items + 4 * (n - done - 2);
+        char *const low = (char *)items + 4 * done;
+        char *const high = (char *)items + 4 * (n - done - 2);
         uint64_t x, y;
 
         memcpy(&x, low, sizeof x);

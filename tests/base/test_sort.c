@@ -676,7 +676,7 @@ static void little_and_sorted_input_allocates_nothing(void **state)
 static void a_size_that_overflows_is_no_memory(void **state)
 {
     (void)state;
-    record items[] = { { 2, 0 }, { 1, 0 }, { 2, 1 } }; /* it looks no further than these */
+    record items[8] = { { 2, 0 }, { 1, 0 }, { 2, 1 } }; /* it looks no further than these */
     const size_t counts[] = { SIZE_MAX, SIZE_MAX / 16 + 3, SIZE_MAX / 32 + 1,
                               PTRDIFF_MAX / 16 + 1 };
 

@@ -563,9 +563,24 @@ keel_runtime *simcore_runtime(unsigned workers, keel_clock *clock)
     return rt;
 }
 
+/* When all workers sleep, what they are counted as fits what they say. */
+static void check_counts(keel_runtime *rt)
+{
+    uint32_t counted = 0, searching = 0;
+
+    for (unsigned i = 0; i < rt->worker_count; i++) {
+        counted += rt->workers[i].counted;
+        searching += rt->workers[i].searching;
+    }
+    sim_check(keel__load(&rt->sleepers) == counted);
+    sim_check(keel__load(&rt->searchers) == searching);
+}
+
 void simcore_stop(keel_runtime *rt)
 {
     keel__machine_quiet(true);
+    keel__machine_settle();
+    check_counts(rt);
     sim_ok(keel_runtime_stop(NULL, rt));
 }
 

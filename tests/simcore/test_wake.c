@@ -185,6 +185,31 @@ static void two_sleeping_thieves_are_called(void)
     simcore_stop(rt);
 }
 
+static keel_err *spawn_now_and_later(keel_ctx *ctx, void *arg)
+{
+    crew *c = arg;
+
+    (void)ctx;
+    keel_group_go(c->group, first, c);
+    for (int i = 0; i < 2; i++)
+        keel__pause(); /* it grows old meanwhile */
+    keel_group_go(c->group, second, c);
+    keel_group_go(c->group, second, c);
+    return NULL;
+}
+
+/* When the thief has made up its mind, all that it saw has been taken, and more. */
+static void a_thief_comes_too_late(void)
+{
+    keel_runtime *rt = simcore_runtime(2, NULL);
+    crew c = { .group = keel_group_new(keel_runtime_ctx(rt), NULL) };
+
+    keel_group_go(c.group, spawn_now_and_later, &c);
+    sim_ok(keel_group_wait(c.group));
+    sim_check(keel__load(&c.done[0].up) == 1 && keel__load(&c.done[1].up) == 1);
+    simcore_stop(rt);
+}
+
 typedef struct spawner {
     crew crew;
     flag here, *go;
@@ -480,14 +505,14 @@ static void a_visitor_comes_late(void)
 simcore_test(two_workers_wake_each_other) simcore_test(a_polling_worker_misses_no_wake_up)
     simcore_test(a_thread_feeds_a_sleeping_worker) simcore_test(a_sleeping_thief_is_called)
         simcore_test(two_sleeping_thieves_are_called) simcore_test(two_spawners_share_a_thief)
-            simcore_test(a_timer_armed_from_outside_fires) simcore_test(
-                an_auto_clock_wakes_all_in_order) simcore_test(an_auto_clock_stands_still_meanwhile)
-                simcore_test(an_auto_clock_moves_for_a_thread)
-                    simcore_test(a_runtime_stops_while_workers_start)
-                        simcore_test(a_runtime_stops_after_its_last_task)
-                            simcore_test(a_runtime_stops_under_waiting_tasks)
-                                simcore_test(a_visitor_is_waited_for)
-                                    simcore_test(a_visitor_comes_late)
+            simcore_test(a_thief_comes_too_late) simcore_test(a_timer_armed_from_outside_fires)
+                simcore_test(an_auto_clock_wakes_all_in_order)
+                    simcore_test(an_auto_clock_stands_still_meanwhile)
+                        simcore_test(an_auto_clock_moves_for_a_thread)
+                            simcore_test(a_runtime_stops_while_workers_start)
+                                simcore_test(a_runtime_stops_after_its_last_task)
+                                    simcore_test(a_runtime_stops_under_waiting_tasks) simcore_test(
+                                        a_visitor_is_waited_for) simcore_test(a_visitor_comes_late)
                                         simcore_test(a_worker_takes_in_two_wake_ups)
                                             simcore_test(a_timer_gone_does_not_fire_the_next)
 
@@ -500,6 +525,7 @@ simcore_test(two_workers_wake_each_other) simcore_test(a_polling_worker_misses_n
         cmocka_unit_test(a_sleeping_thief_is_called_holds),
         cmocka_unit_test(two_sleeping_thieves_are_called_holds),
         cmocka_unit_test(two_spawners_share_a_thief_holds),
+        cmocka_unit_test(a_thief_comes_too_late_holds),
         cmocka_unit_test(a_timer_armed_from_outside_fires_holds),
         cmocka_unit_test(an_auto_clock_wakes_all_in_order_holds),
         cmocka_unit_test(an_auto_clock_stands_still_meanwhile_holds),

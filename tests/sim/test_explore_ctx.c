@@ -181,7 +181,9 @@ static keel_err *stop_it(keel_ctx *ctx, void *arg)
     world *w = arg;
 
     (void)ctx;
+    bool late = w->cancelled;
     w->stopped = keel_after_stop(w->after);
+    KEEL_CHECK(!late || !w->stopped); /* when cancel has returned it is to run, or has run */
     return NULL;
 }
 

@@ -209,6 +209,7 @@ static const bench_workload workloads[] = {
     ROWS("hash_u64", numbers, 1000000),
     ROWS("hash_u64_900k", numbers, 900000),
     ROWS("hash_str16", texts, 1000000),
+    ROWS("hash_str16_900k", texts, 900000),
     { .section = "sort",
       .name = "sort_i32_random",
       .peer = "glib g_qsort_with_data",

@@ -610,6 +610,7 @@ func maps() {
 	mapWorkloads("u64", 1_000_000, numbers)
 	mapWorkloads("u64_900k", 900_000, numbers)
 	mapWorkloads("str16", 1_000_000, texts)
+	mapWorkloads("str16_900k", 900_000, texts)
 }
 
 // Sorts.

@@ -387,7 +387,7 @@ using UthashTexts = Subject<Uthash<const char *>, Pointers>;
     }
 #define ALL_ROWS(peer, OfNumbers, OfTexts)                                                         \
     ROWS("u64", peer, OfNumbers, 1000000), ROWS("u64_900k", peer, OfNumbers, 900000),              \
-        ROWS("str16", peer, OfTexts, 1000000)
+        ROWS("str16", peer, OfTexts, 1000000), ROWS("str16_900k", peer, OfTexts, 900000)
 
 const bench_workload workloads[] = {
     ALL_ROWS("std::unordered_map", StdNumbers, StdTexts),

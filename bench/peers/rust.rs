@@ -461,6 +461,8 @@ fn maps(r: &Run) {
     all("u64_900k", 900_000, fx, ops!(numbers, FxState));
     all("str16", 1_000_000, sip, ops!(texts, RandomState));
     all("str16", 1_000_000, fx, ops!(texts, FxState));
+    all("str16_900k", 900_000, sip, ops!(texts, RandomState));
+    all("str16_900k", 900_000, fx, ops!(texts, FxState));
 }
 
 // Sorts.

@@ -367,6 +367,36 @@ CREW_TEST(many_use_a_pool_at_once)
     return NULL;
 }
 
+static keel_err *write_and_put(keel_ctx *ctx, void *arg)
+{
+    line *l = arg;
+
+    (void)ctx;
+    for (size_t i = 0; i < l->count; i++) {
+        int *buffer = keel_bufpool_get(l->pool, 64);
+
+        must(buffer != NULL);
+        KEEL_WRITE(buffer[0]) = (int)i;
+        keel_bufpool_put(l->pool, buffer);
+    }
+    return NULL;
+}
+
+/* To the simulator's race detector, who gets a buffer comes after who put it. */
+CREW_TEST(a_buffer_passed_on_is_no_race)
+{
+    line l = { .pool = new_pool(0, 0), .count = repeats(100, 2) };
+    crew c;
+
+    (void)arg;
+    crew_open(&c, ctx);
+    crew_go(&c, write_and_put, &l);
+    crew_go(&c, write_and_put, &l);
+    crew_join(&c);
+    keel_bufpool_free(l.pool);
+    return NULL;
+}
+
 /* ---- Runtimes and simulations that come and go ---- */
 
 static keel_err *get_one(keel_ctx *ctx, void *arg)
@@ -548,6 +578,40 @@ static void free_too_early(void *arg)
         keel_bufpool_free(pool);
 }
 
+static void make_without_out(void *arg)
+{
+    (void)arg;
+    keel_err_free(keel_bufpool_new(NULL, NULL));
+}
+
+static void put_into_none(void *arg)
+{
+    keel_bufpool_put(arg, new_pool(0, 0)); /* anything */
+}
+
+static void size_of_none(void *arg)
+{
+    must(keel_bufpool_size(arg) == 0);
+}
+
+static void trim_none(void *arg)
+{
+    keel_bufpool_trim(arg);
+}
+
+static void stats_of_none(void *arg)
+{
+    keel_bufpool_stats stats;
+
+    keel_bufpool_get_stats(arg, &stats);
+}
+
+static void stats_nowhere(void *arg)
+{
+    (void)arg;
+    keel_bufpool_get_stats(new_pool(0, 0), NULL);
+}
+
 static void get_from_none(void *arg)
 {
     keel_bufpool *none = arg;
@@ -561,6 +625,13 @@ static void misuse_ends_the_program(void **state)
     (void)state;
 
     support_assert_aborts(free_too_early, NULL, "2 buffers were not put back");
+    support_assert_aborts(make_without_out, NULL, "keel_bufpool_new: out is NULL");
+    support_assert_aborts(size_of_none, NULL, "keel_bufpool_size: buffer is NULL");
+    support_assert_aborts(trim_none, NULL, "keel_bufpool_trim: pool is NULL");
+    support_assert_aborts(stats_of_none, NULL, "keel_bufpool_get_stats: pool is NULL");
+    support_assert_aborts(stats_nowhere, NULL, "keel_bufpool_get_stats: out is NULL");
+    if (!KEEL__BUFPOOL_INLINE) /* inlined, a NULL faults */
+        support_assert_aborts(put_into_none, NULL, "keel_bufpool_put: pool is NULL");
     support_assert_aborts(get_from_none, NULL, "keel_bufpool_get: pool is NULL");
     if (KEEL_CHECKED) {
         support_assert_aborts(put_twice, NULL, "was put before");
@@ -583,6 +654,7 @@ int main(void)
         support_test(random_use_agrees_with_a_model),
         support_test(one_may_get_and_another_put),
         support_test(many_use_a_pool_at_once),
+        support_test(a_buffer_passed_on_is_no_race),
         support_test(the_next_runtime_uses_what_one_left),
         support_test(a_simulation_leaves_nothing_in_a_pool_of_before),
 #if KEEL__BUFPOOL_INLINE

@@ -687,11 +687,42 @@ static keel_err *use_all(void *arg)
     return err;
 }
 
+/* The lowest descriptor that is free. */
+static int next_fd(void)
+{
+    int fd = open("/dev/null", O_RDONLY);
+
+    close(fd);
+    return fd;
+}
+
 static void each_allocation_may_fail(void **state)
 {
     (void)state;
+    int fd = next_fd();
 
     support_mem_torture(use_all, NULL, NULL);
+    assert_int_equal(next_fd(), fd); /* nothing was left open */
+}
+
+static void a_descriptor_is_closed_if_it_cannot_be_kept(void **state)
+{
+    (void)state;
+    keel_file file;
+    int fds[2];
+
+    memset(&file, 0xFF, sizeof file);
+    assert_int_equal(pipe(fds), 0);
+    support_mem_fail(1, true);
+    keel_err *err = keel_file_borrow_fd(&file, fds[0], "pipe");
+    keel_err *other = keel_file_from_fd(&file, fds[1], "pipe");
+    support_mem_fail(0, false);
+    assert_err(err, KEEL_ERR_NOMEM);
+    assert_err(other, KEEL_ERR_NOMEM);
+    assert_ok(keel_file_close(NULL, &file)); /* it is none */
+    assert_int_equal(fcntl(fds[0], F_GETFD), 0);
+    assert_int_equal(fcntl(fds[1], F_GETFD), -1);
+    close(fds[0]);
 }
 
 /* ---- Misuse ---- */
@@ -724,6 +755,75 @@ static void misuse_writer(void *arg)
 {
     keel_err_free(
         keel_io_write(NULL, (keel_writer){ arg != NULL ? write_too_much : NULL, NULL }, "a", 1));
+}
+
+/* Calls without what they need. */
+static void misuse_null(void *arg)
+{
+    keel_str rest = KEEL_STR("a"), line;
+    keel_reader from = keel_io_from_str(&rest);
+    keel_lines lines = { .from = from };
+    keel_err *err = NULL;
+    keel_file file;
+    char buf[4];
+
+    switch (*(const int *)arg) {
+    case 0:
+        err = keel_io_read(NULL, from, buf, 1, NULL);
+        break;
+    case 1:
+        err = keel_io_read_all(NULL, from, NULL, 1);
+        break;
+    case 2:
+        err = keel_io_close(NULL, (keel_closer){ 0 });
+        break;
+    case 3:
+        err = keel_io_buffered_init(NULL, (keel_writer){ 0 }, 1);
+        break;
+    case 4:
+        err = keel_io_flush(NULL, NULL);
+        break;
+    case 5:
+        keel_lines_next(NULL, NULL, &line);
+        break;
+    case 6:
+        keel_lines_next(NULL, &lines, NULL);
+        break;
+    case 7:
+        err = keel_lines_err(NULL);
+        break;
+    case 8:
+        err = keel_file_open(NULL, NULL, "a");
+        break;
+    case 9:
+        err = keel_file_append(NULL, &file, NULL);
+        break;
+    case 10:
+        err = keel_file_from_fd(NULL, 0, "a");
+        break;
+    case 11:
+        err = keel_file_borrow_fd(NULL, 0, "a");
+        break;
+    default:
+        err = keel_file_sync(NULL, NULL);
+        break;
+    }
+    keel_err_free(err);
+}
+
+static void what_is_needed_must_be_there(void **state)
+{
+    (void)state;
+    const char *messages[] = { "keel_io_read: got",           "keel_io_read_all: to",
+                               "keel_io_close: closer",       "keel_io_buffered_init: buffered",
+                               "keel_io_flush: buffered",     "keel_lines_next: lines",
+                               "keel_lines_next: line is",    "keel_lines_err: lines",
+                               "keel_file_open: file",        "keel_file_append: path",
+                               "keel_file_from_fd: file",     "keel_file_borrow_fd: file",
+                               "keel_file_sync: file is NULL" };
+
+    for (int i = 0; i < (int)(sizeof messages / sizeof messages[0]); i++)
+        support_assert_aborts(misuse_null, &i, messages[i]);
 }
 
 static void interfaces_that_break_their_contract_end_the_program(void **state)
@@ -760,6 +860,8 @@ int main(void)
         support_test(a_pipe_is_not_waited_for_longer_than_the_context_lives),
         support_test(signals_interrupt_nothing),
         support_test(each_allocation_may_fail),
+        support_test(a_descriptor_is_closed_if_it_cannot_be_kept),
+        support_test(what_is_needed_must_be_there),
         support_test(interfaces_that_break_their_contract_end_the_program),
     };
 

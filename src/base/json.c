@@ -88,9 +88,36 @@ size_t keel__json_clean(const char *s, size_t len)
     return scan(NULL, s, len);
 }
 
+/* Copies well-formed sequences beyond ASCII, up to what is none. */
+static size_t copy_sequences(char *at, const char *s, size_t len)
+{
+    size_t i = 0;
+
+    while (i < len && (unsigned char)s[i] >= 0x80) {
+        size_t count = keel__utf8_sequence((const unsigned char *)s + i, len - i);
+        if (count == 0)
+            break;
+        if (len - i >= 4) { /* faster than as many as there are */
+            memcpy(at + i, s + i, 4);
+            i += count;
+        } else {
+            for (; count > 0; count--, i++)
+                at[i] = s[i];
+        }
+    }
+    return i;
+}
+
 size_t keel__json_copy(char *at, const char *s, size_t len)
 {
-    return scan(at, s, len);
+    size_t i = 0, count;
+
+    do {
+        i += scan(at + i, s + i, len - i);
+        count = copy_sequences(at + i, s + i, len - i);
+        i += count;
+    } while (count > 0);
+    return i;
 }
 
 /* ---- The others ---- */

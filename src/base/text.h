@@ -79,7 +79,8 @@ static inline size_t keel__utf8_sequence(const unsigned char *s, size_t len)
  * beyond ASCII, ends them. */
 size_t keel__json_clean(const char *s, size_t len);
 
-/* The same, and copies them to `at`, where there is room for all `len`; what is behind them may change. */
+/* The same with well-formed UTF-8, and copies them to `at`, where there is room for all `len`; what is behind
+ * them may change. */
 size_t keel__json_copy(char *at, const char *s, size_t len);
 
 /* The longest text for one byte. */

@@ -3,9 +3,7 @@
 
 #include <errno.h>
 #include <float.h>
-#include <inttypes.h>
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -81,11 +79,12 @@ static keel_err *magnitude(keel_str str, unsigned base, uint64_t *value)
         base = take_base(&str);
     if (str.len == 0)
         return KEEL_ERR_SYNTAX;
+    uint64_t limit = UINT64_MAX / base;
     for (size_t i = 0; i < str.len; i++) {
         unsigned digit = digit_value(str.ptr[i]);
         if (digit >= base)
             return KEEL_ERR_SYNTAX;
-        if (*value > (UINT64_MAX - digit) / base)
+        if (*value > limit || *value * base > UINT64_MAX - digit)
             err = KEEL_ERR_RANGE;
         else
             *value = *value * base + digit;
@@ -284,7 +283,8 @@ static double read_slow(const decimal *number)
     }
     /* far enough for 0 or infinity, whatever the digits */
     exponent = exponent > 100000 ? 100000 : exponent < -100000 ? -100000 : exponent;
-    snprintf(text + count, sizeof text - count, "e%" PRId64, exponent);
+    text[count++] = 'e';
+    *keel__put_i64(text + count, exponent) = '\0';
     int saved = errno;
     double value = strtod(text, NULL);
     errno = saved;

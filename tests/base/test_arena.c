@@ -396,15 +396,58 @@ static void align_oddly(void *arg)
     (void)!keel_arena_alloc_aligned(&arena, 1, *(size_t *)arg);
 }
 
-static void copy_nothing(void *arg)
+static void with_null(void *arg)
 {
-    (void)!keel_arena_dup(arg, NULL, 1);
+    keel_arena arena = { 0 };
+
+    switch (*(int *)arg) {
+    case 0:
+        keel_arena_reset(NULL);
+        break;
+    case 1:
+        (void)!keel_arena_alloc(NULL, 1);
+        break;
+    case 2:
+        (void)!keel_arena_dup(&arena, NULL, 1);
+        break;
+    case 3:
+        (void)!keel_arena_strdup(&arena, NULL);
+        break;
+    case 4: {
+        const char *volatile format = NULL;
+        va_list none;
+        memset(&none, 0, sizeof none);
+        (void)!keel_arena_vprintf(&arena, format, none);
+        break;
+    }
+    case 5:
+        (void)keel_arena_checkpoint(NULL);
+        break;
+    case 6:
+        keel_arena_rewind(NULL, (keel_arena_mark){ 0 });
+        break;
+    default:
+        (void)keel_arena_get_stats(NULL);
+        break;
+    }
+}
+
+static void null_is_misuse(void **state)
+{
+    static const char *const messages[] = {
+        "keel_arena_reset: arena",  "keel_arena_alloc: arena",     "keel_arena_dup: bytes",
+        "keel_arena_strdup: text",  "keel_arena_vprintf: format",  "keel_arena_checkpoint: arena",
+        "keel_arena_rewind: arena", "keel_arena_get_stats: arena",
+    };
+
+    (void)state;
+    for (int i = 0; i < (int)(sizeof messages / sizeof messages[0]); i++)
+        support_assert_aborts(with_null, &i, messages[i]);
 }
 
 static void a_broken_contract_aborts(void **state)
 {
     (void)state;
-    keel_arena arena = { 0 };
     size_t odd[] = { 0, 3, 24 };
 
     support_assert_aborts(rewind_twice, NULL, "the arena is before the mark");
@@ -412,7 +455,6 @@ static void a_broken_contract_aborts(void **state)
     support_assert_aborts(rewind_to_large, NULL, "the arena is before the mark");
     for (size_t i = 0; i < 3; i++)
         support_assert_aborts(align_oddly, &odd[i], "is no power of two");
-    support_assert_aborts(copy_nothing, &arena, "keel_arena_dup: bytes is NULL");
 }
 
 static void touch_behind(void *arg)
@@ -474,6 +516,7 @@ int main(void)
         support_test(sizes_do_not_overflow),
         support_test(any_allocation_may_fail),
         support_test(a_broken_contract_aborts),
+        support_test(null_is_misuse),
         support_test(asan_sees_what_is_not_taken),
     };
 

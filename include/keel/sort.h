@@ -61,7 +61,6 @@ KEEL_END_DECLS
 #if defined(KEEL_SORT_NAME) || defined(KEEL_SORT_ITEM) || defined(KEEL_SORT_KEY) ||                \
     defined(KEEL_SORT_LESS)
 
-/* `ITEM const` and one variable a line throughout: ITEM may be `const char *`. */
 #if !defined(KEEL_SORT_NAME) || !defined(KEEL_SORT_ITEM) ||                                        \
     defined(KEEL_SORT_KEY) == defined(KEEL_SORT_LESS)
 #error                                                                                             \
@@ -86,22 +85,19 @@ KEEL_END_DECLS
 #define KEEL__SORT_FN static inline
 #endif
 
-/* The argument's declaration, its name after others, and the comparison with it. */
+/* The argument's declaration, and its name, after others. */
 #ifdef KEEL_SORT_ARG
 #define KEEL__SORT_TAKES , KEEL_SORT_ARG arg
 #define KEEL__SORT_ARG , arg
-#define KEEL__SORT_LESS(a, b) KEEL_SORT_LESS((a), (b), arg)
-#define KEEL__SORT_COMPARE(item, target) KEEL_SORT_COMPARE((item), (target), arg)
 #else
 #define KEEL__SORT_TAKES
 #define KEEL__SORT_ARG
-#define KEEL__SORT_COMPARE(item, target) KEEL_SORT_COMPARE((item), (target))
-#ifdef KEEL_SORT_KEY
-#define KEEL__SORT_LESS(a, b) (KEEL_SORT_KEY((a)) < KEEL_SORT_KEY((b)))
-#else
-#define KEEL__SORT_LESS(a, b) KEEL_SORT_LESS((a), (b))
 #endif
-#endif
+
+/* The item's type and the comparisons, inside the functions: there the parameters themselves could be
+ * taken for variables, where one has the name of a type or a function of the user's. */
+#define KEEL__SORT_ITEM KEEL__SORT_OWN(item)
+#define KEEL__SORT_LESS(a, b) KEEL__SORT_OWN(less)(&(a), &(b)KEEL__SORT_ARG)
 
 KEEL_BEGIN_DECLS
 
@@ -160,30 +156,56 @@ KEEL__SORT_FN bool KEEL__SORT_(search_for)(KEEL_SORT_ITEM const *items, size_t c
 
 #ifndef KEEL_SORT_DECLARE
 
+typedef KEEL_SORT_ITEM KEEL__SORT_ITEM;
+
+static inline bool KEEL__SORT_OWN(less)(KEEL__SORT_ITEM const *keel__a,
+                                        KEEL__SORT_ITEM const *keel__b KEEL__SORT_TAKES)
+{
+#ifdef KEEL_SORT_KEY
+    return KEEL_SORT_KEY((*keel__a)) < KEEL_SORT_KEY((*keel__b));
+#elif defined(KEEL_SORT_ARG)
+    return KEEL_SORT_LESS((*keel__a), (*keel__b), arg);
+#else
+    return KEEL_SORT_LESS((*keel__a), (*keel__b));
+#endif
+}
+
+#ifdef KEEL_SORT_TARGET
+static inline int KEEL__SORT_OWN(compare)(KEEL__SORT_ITEM const *keel__item,
+                                          KEEL_SORT_TARGET *keel__target KEEL__SORT_TAKES)
+{
+#ifdef KEEL_SORT_ARG
+    return KEEL_SORT_COMPARE((*keel__item), (*keel__target), arg);
+#else
+    return KEEL_SORT_COMPARE((*keel__item), (*keel__target));
+#endif
+}
+#endif
+
 /* ---- A few items ---- */
 
 /* Puts two items in order. `a` lies before `b`. */
-static inline void KEEL__SORT_OWN(order)(KEEL_SORT_ITEM *a, KEEL_SORT_ITEM *b KEEL__SORT_TAKES)
+static inline void KEEL__SORT_OWN(order)(KEEL__SORT_ITEM *a, KEEL__SORT_ITEM *b KEEL__SORT_TAKES)
 {
     const bool swap = KEEL__SORT_LESS(*b, *a);
 
     if (KEEL__SORT_IS_INTEGER(*a)) {
-        KEEL_SORT_ITEM const x = *a;
-        KEEL_SORT_ITEM const y = *b;
+        KEEL__SORT_ITEM const x = *a;
+        KEEL__SORT_ITEM const y = *b;
         *a = swap ? y : x;
         *b = swap ? x : y;
-    } else if (sizeof(KEEL_SORT_ITEM) <= 8) {
-        keel__sort_swap(a, b, sizeof(KEEL_SORT_ITEM), swap);
+    } else if (sizeof(KEEL__SORT_ITEM) <= 8) {
+        keel__sort_swap(a, b, sizeof(KEEL__SORT_ITEM), swap);
     } else {
-        KEEL_SORT_ITEM const first = *(KEEL_SORT_ITEM const *)keel__sort_pick(swap, b, a);
-        KEEL_SORT_ITEM const second = *(KEEL_SORT_ITEM const *)keel__sort_pick(swap, a, b);
+        KEEL__SORT_ITEM const first = *(KEEL__SORT_ITEM const *)keel__sort_pick(swap, b, a);
+        KEEL__SORT_ITEM const second = *(KEEL__SORT_ITEM const *)keel__sort_pick(swap, a, b);
         *a = first;
         *b = second;
     }
 }
 
 /* Sorts up to 8 items by networks of the fewest comparisons. */
-KEEL__SORT_ASIDE void KEEL__SORT_OWN(network)(KEEL_SORT_ITEM *v, size_t n KEEL__SORT_TAKES)
+KEEL__SORT_ASIDE void KEEL__SORT_OWN(network)(KEEL__SORT_ITEM *v, size_t n KEEL__SORT_TAKES)
 {
 #define KEEL__SORT_2(i, j) KEEL__SORT_OWN(order)(v + (i), v + (j)KEEL__SORT_ARG)
 #define KEEL__SORT_4(i, j, k, l) KEEL__SORT_2(i, j), KEEL__SORT_2(k, l)
@@ -226,23 +248,23 @@ KEEL__SORT_ASIDE void KEEL__SORT_OWN(network)(KEEL_SORT_ITEM *v, size_t n KEEL__
 /* Merges the sorted halves from[0..n / 2) and from[n / 2..n) into `to`, from both ends at once: then no
  * half can run out before the last step, whatever the comparison says, and the processor has two
  * chains of work. Stable. */
-static inline void KEEL__SORT_OWN(merge)(KEEL_SORT_ITEM const *from, size_t n,
-                                         KEEL_SORT_ITEM *to KEEL__SORT_TAKES)
+static inline void KEEL__SORT_OWN(merge)(KEEL__SORT_ITEM const *from, size_t n,
+                                         KEEL__SORT_ITEM *to KEEL__SORT_TAKES)
 {
-    KEEL_SORT_ITEM const *left = from;
-    KEEL_SORT_ITEM const *left_end = from + n / 2;
-    KEEL_SORT_ITEM const *right = left_end;
-    KEEL_SORT_ITEM const *right_end = from + n;
-    KEEL_SORT_ITEM *to_end = to + n;
+    KEEL__SORT_ITEM const *left = from;
+    KEEL__SORT_ITEM const *left_end = from + n / 2;
+    KEEL__SORT_ITEM const *right = left_end;
+    KEEL__SORT_ITEM const *right_end = from + n;
+    KEEL__SORT_ITEM *to_end = to + n;
 
     for (size_t i = n / 2; i > 0; i--) {
         const bool lower = KEEL__SORT_LESS(*right, *left);
-        *to++ = *(KEEL_SORT_ITEM const *)keel__sort_pick(lower, right, left);
+        *to++ = *(KEEL__SORT_ITEM const *)keel__sort_pick(lower, right, left);
         right += lower;
         left += !lower;
 
         const bool upper = KEEL__SORT_LESS(right_end[-1], left_end[-1]);
-        *--to_end = *(KEEL_SORT_ITEM const *)keel__sort_pick(upper, left_end - 1, right_end - 1);
+        *--to_end = *(KEEL__SORT_ITEM const *)keel__sort_pick(upper, left_end - 1, right_end - 1);
         left_end -= upper;
         right_end -= !upper;
     }
@@ -251,7 +273,7 @@ static inline void KEEL__SORT_OWN(merge)(KEEL_SORT_ITEM const *from, size_t n,
 }
 
 /* For items that are costly to move. */
-KEEL__SORT_ASIDE void KEEL__SORT_OWN(insertion)(KEEL_SORT_ITEM *v, size_t n KEEL__SORT_TAKES)
+KEEL__SORT_ASIDE void KEEL__SORT_OWN(insertion)(KEEL__SORT_ITEM *v, size_t n KEEL__SORT_TAKES)
 {
     for (size_t i = 1; i < n; i++) {
         size_t at = i;
@@ -259,20 +281,20 @@ KEEL__SORT_ASIDE void KEEL__SORT_OWN(insertion)(KEEL_SORT_ITEM *v, size_t n KEEL
         while (at > 0 && KEEL__SORT_LESS(v[i], v[at - 1]))
             at--;
         if (at < i) {
-            KEEL_SORT_ITEM const item = v[i];
-            memmove(v + at + 1, v + at, (i - at) * sizeof(KEEL_SORT_ITEM));
+            KEEL__SORT_ITEM const item = v[i];
+            memmove(v + at + 1, v + at, (i - at) * sizeof(KEEL__SORT_ITEM));
             v[at] = item;
         }
     }
 }
 
 /* Sorts up to KEEL__SORT_FEW items. */
-KEEL__SORT_ASIDE void KEEL__SORT_OWN(few)(KEEL_SORT_ITEM *v, size_t n KEEL__SORT_TAKES)
+KEEL__SORT_ASIDE void KEEL__SORT_OWN(few)(KEEL__SORT_ITEM *v, size_t n KEEL__SORT_TAKES)
 {
-    KEEL_SORT_ITEM scratch[sizeof(KEEL_SORT_ITEM) <= KEEL__SORT_LIGHT ? KEEL__SORT_FEW : 1];
+    KEEL__SORT_ITEM scratch[sizeof(KEEL__SORT_ITEM) <= KEEL__SORT_LIGHT ? KEEL__SORT_FEW : 1];
     const size_t half = n / 2, quarter = half / 2, three = half + (n - half) / 2;
 
-    if (sizeof(KEEL_SORT_ITEM) > KEEL__SORT_LIGHT) {
+    if (sizeof(KEEL__SORT_ITEM) > KEEL__SORT_LIGHT) {
         KEEL__SORT_OWN(insertion)(v, n KEEL__SORT_ARG);
     } else if (n <= 8) {
         KEEL__SORT_OWN(network)(v, n KEEL__SORT_ARG);
@@ -280,7 +302,7 @@ KEEL__SORT_ASIDE void KEEL__SORT_OWN(few)(KEEL_SORT_ITEM *v, size_t n KEEL__SORT
         KEEL__SORT_OWN(network)(v, half KEEL__SORT_ARG);
         KEEL__SORT_OWN(network)(v + half, n - half KEEL__SORT_ARG);
         KEEL__SORT_OWN(merge)(v, n, scratch KEEL__SORT_ARG);
-        memcpy(v, scratch, n * sizeof(KEEL_SORT_ITEM));
+        memcpy(v, scratch, n * sizeof(KEEL__SORT_ITEM));
     } else {
         KEEL__SORT_OWN(network)(v, quarter KEEL__SORT_ARG);
         KEEL__SORT_OWN(network)(v + quarter, half - quarter KEEL__SORT_ARG);
@@ -296,9 +318,9 @@ KEEL__SORT_ASIDE void KEEL__SORT_OWN(few)(KEEL_SORT_ITEM *v, size_t n KEEL__SORT
 
 /* Moves v[root] down to where no child in v[0..n) is greater: first all the way, since it mostly
  * belongs near the bottom, then up, with half the comparisons of a plain heap. */
-static inline void KEEL__SORT_OWN(sift)(KEEL_SORT_ITEM *v, size_t root, size_t n KEEL__SORT_TAKES)
+static inline void KEEL__SORT_OWN(sift)(KEEL__SORT_ITEM *v, size_t root, size_t n KEEL__SORT_TAKES)
 {
-    KEEL_SORT_ITEM const item = v[root];
+    KEEL__SORT_ITEM const item = v[root];
     size_t hole = root, child;
 
     for (; (child = 2 * hole + 2) < n; hole = child) {
@@ -320,12 +342,12 @@ static inline void KEEL__SORT_OWN(sift)(KEEL_SORT_ITEM *v, size_t root, size_t n
     v[hole] = item;
 }
 
-KEEL__SORT_ASIDE void KEEL__SORT_OWN(heap)(KEEL_SORT_ITEM *v, size_t n KEEL__SORT_TAKES)
+KEEL__SORT_ASIDE void KEEL__SORT_OWN(heap)(KEEL__SORT_ITEM *v, size_t n KEEL__SORT_TAKES)
 {
     for (size_t root = n / 2; root > 0; root--)
         KEEL__SORT_OWN(sift)(v, root - 1, n KEEL__SORT_ARG);
     for (size_t end = n; end > 1; end--) {
-        KEEL_SORT_ITEM const greatest = v[0];
+        KEEL__SORT_ITEM const greatest = v[0];
 
         v[0] = v[end - 1];
         v[end - 1] = greatest;
@@ -333,9 +355,8 @@ KEEL__SORT_ASIDE void KEEL__SORT_OWN(heap)(KEEL_SORT_ITEM *v, size_t n KEEL__SOR
     }
 }
 
-static inline KEEL_SORT_ITEM const *KEEL__SORT_OWN(median)(KEEL_SORT_ITEM const *a,
-                                                           KEEL_SORT_ITEM const *b,
-                                                           KEEL_SORT_ITEM const *c KEEL__SORT_TAKES)
+static inline KEEL__SORT_ITEM const *KEEL__SORT_OWN(median)(
+    KEEL__SORT_ITEM const *a, KEEL__SORT_ITEM const *b, KEEL__SORT_ITEM const *c KEEL__SORT_TAKES)
 {
     const bool below_b = KEEL__SORT_LESS(*a, *b), below_c = KEEL__SORT_LESS(*a, *c);
 
@@ -346,10 +367,10 @@ static inline KEEL_SORT_ITEM const *KEEL__SORT_OWN(median)(KEEL_SORT_ITEM const 
 
 /* A median of three medians of three ..., of about the square root of n items, from v, the middle and
  * near the end: `step` is an eighth of the part that each of the three stands for. */
-KEEL__SORT_ASIDE KEEL_SORT_ITEM const *KEEL__SORT_OWN(medians)(KEEL_SORT_ITEM const *a,
-                                                               KEEL_SORT_ITEM const *b,
-                                                               KEEL_SORT_ITEM const *c,
-                                                               size_t step KEEL__SORT_TAKES)
+KEEL__SORT_ASIDE KEEL__SORT_ITEM const *KEEL__SORT_OWN(medians)(KEEL__SORT_ITEM const *a,
+                                                                KEEL__SORT_ITEM const *b,
+                                                                KEEL__SORT_ITEM const *c,
+                                                                size_t step KEEL__SORT_TAKES)
 {
     if (step >= 8) {
         const size_t eighth = step / 8, middle = 4 * eighth, last = 7 * eighth;
@@ -362,7 +383,7 @@ KEEL__SORT_ASIDE KEEL_SORT_ITEM const *KEEL__SORT_OWN(medians)(KEEL_SORT_ITEM co
 }
 
 /* The index of the pivot for v, of 8 or more items. */
-static inline size_t KEEL__SORT_OWN(pivot)(KEEL_SORT_ITEM const *v, size_t n KEEL__SORT_TAKES)
+static inline size_t KEEL__SORT_OWN(pivot)(KEEL__SORT_ITEM const *v, size_t n KEEL__SORT_TAKES)
 {
     const size_t eighth = n / 8;
 
@@ -380,17 +401,17 @@ static inline size_t KEEL__SORT_OWN(pivot)(KEEL_SORT_ITEM const *v, size_t n KEE
  * then. `gap` walks through v: each item moves to the end of the left part, and the one that was there,
  * the first of the right part, moves into the gap that the item before left. So there are two moves for
  * an item and no branch. */
-static inline size_t KEEL__SORT_OWN(partition)(KEEL_SORT_ITEM *v, size_t n, size_t at,
+static inline size_t KEEL__SORT_OWN(partition)(KEEL__SORT_ITEM *v, size_t n, size_t at,
                                                bool equal KEEL__SORT_TAKES)
 {
-    KEEL_SORT_ITEM const pivot = v[at];
+    KEEL__SORT_ITEM const pivot = v[at];
     v[at] = v[0];
-    KEEL_SORT_ITEM const first = v[1];
-    KEEL_SORT_ITEM *left = v + 1;
+    KEEL__SORT_ITEM const first = v[1];
+    KEEL__SORT_ITEM *left = v + 1;
 
-    for (KEEL_SORT_ITEM *gap = v + 1; gap < v + n - 1; gap++) {
+    for (KEEL__SORT_ITEM *gap = v + 1; gap < v + n - 1; gap++) {
         const bool goes_left = KEEL__SORT_LEFT(gap[1], pivot);
-        KEEL_SORT_ITEM const item = gap[1];
+        KEEL__SORT_ITEM const item = gap[1];
         *gap = *left;
         *left = item;
         left += goes_left;
@@ -407,8 +428,8 @@ static inline size_t KEEL__SORT_OWN(partition)(KEEL_SORT_ITEM *v, size_t n, size
 /* Sorts v. No item is less than `*before`, the pivot that these are to the right of, if there is one:
  * where the new pivot equals it, all that is not greater is in place and left out, so that many equal
  * items make it fast, not slow. When `depth` is used up, the pivots were bad. */
-KEEL__SORT_ASIDE void KEEL__SORT_OWN(quick)(KEEL_SORT_ITEM *v, size_t n,
-                                            KEEL_SORT_ITEM const *before,
+KEEL__SORT_ASIDE void KEEL__SORT_OWN(quick)(KEEL__SORT_ITEM *v, size_t n,
+                                            KEEL__SORT_ITEM const *before,
                                             unsigned depth KEEL__SORT_TAKES)
 {
     while (n > KEEL__SORT_FEW) {
@@ -442,7 +463,7 @@ KEEL__SORT_ASIDE void KEEL__SORT_OWN(quick)(KEEL_SORT_ITEM *v, size_t n,
 
 /* Whether all items are at least their predecessors; with `down`, less than them. Four at a time, so
  * that there is a branch for four. */
-static inline bool KEEL__SORT_OWN(run)(KEEL_SORT_ITEM const *v, size_t n,
+static inline bool KEEL__SORT_OWN(run)(KEEL__SORT_ITEM const *v, size_t n,
                                        bool down KEEL__SORT_TAKES)
 {
 #define KEEL__SORT_BREAK(i) ((unsigned)(KEEL__SORT_LESS(v[i], v[(i)-1]) != down))
@@ -460,7 +481,7 @@ static inline bool KEEL__SORT_OWN(run)(KEEL_SORT_ITEM const *v, size_t n,
 }
 
 /* Whether v is in order, or in the reverse one with no two equal, which is then turned round. */
-static inline bool KEEL__SORT_OWN(was_sorted)(KEEL_SORT_ITEM *v, size_t n KEEL__SORT_TAKES)
+static inline bool KEEL__SORT_OWN(was_sorted)(KEEL__SORT_ITEM *v, size_t n KEEL__SORT_TAKES)
 {
     if (n < 2)
         return true;
@@ -469,7 +490,7 @@ static inline bool KEEL__SORT_OWN(was_sorted)(KEEL_SORT_ITEM *v, size_t n KEEL__
     if (!KEEL__SORT_OWN(run)(v + 1, n - 1, true KEEL__SORT_ARG))
         return false;
     for (size_t i = sizeof *v == 4 ? keel__sort_turn32(v, n) : 0; i < n / 2; i++) {
-        KEEL_SORT_ITEM const item = v[i];
+        KEEL__SORT_ITEM const item = v[i];
 
         v[i] = v[n - 1 - i];
         v[n - 1 - i] = item;
@@ -477,7 +498,7 @@ static inline bool KEEL__SORT_OWN(was_sorted)(KEEL_SORT_ITEM *v, size_t n KEEL__
     return true;
 }
 
-KEEL__SORT_FN void KEEL__SORT_(sort)(KEEL_SORT_ITEM *items, size_t count KEEL__SORT_TAKES)
+KEEL__SORT_FN void KEEL__SORT_(sort)(KEEL__SORT_ITEM *items, size_t count KEEL__SORT_TAKES)
 {
     const unsigned depth = keel__sort_depth(count);
 
@@ -485,11 +506,11 @@ KEEL__SORT_FN void KEEL__SORT_(sort)(KEEL_SORT_ITEM *items, size_t count KEEL__S
         KEEL__SORT_OWN(quick)(items, count, NULL, depth KEEL__SORT_ARG);
 }
 
-KEEL__SORT_FN void KEEL__SORT_(nth)(KEEL_SORT_ITEM *items, size_t count,
+KEEL__SORT_FN void KEEL__SORT_(nth)(KEEL__SORT_ITEM *items, size_t count,
                                     size_t index KEEL__SORT_TAKES)
 {
-    KEEL_SORT_ITEM *v = items;
-    KEEL_SORT_ITEM const *before = NULL;
+    KEEL__SORT_ITEM *v = items;
+    KEEL__SORT_ITEM const *before = NULL;
     size_t n = count;
 
     if (index >= count)
@@ -517,7 +538,7 @@ KEEL__SORT_FN void KEEL__SORT_(nth)(KEEL_SORT_ITEM *items, size_t count,
     KEEL__SORT_OWN(few)(v, n KEEL__SORT_ARG);
 }
 
-KEEL__SORT_FN void KEEL__SORT_(sort_first)(KEEL_SORT_ITEM *items, size_t count,
+KEEL__SORT_FN void KEEL__SORT_(sort_first)(KEEL__SORT_ITEM *items, size_t count,
                                            size_t first KEEL__SORT_TAKES)
 {
     if (first < count)
@@ -529,8 +550,8 @@ KEEL__SORT_FN void KEEL__SORT_(sort_first)(KEEL_SORT_ITEM *items, size_t count,
 
 /* Sorts 4 items into `to`, which may be `v`, by 5 comparisons. Of the two pairs, in order, it knows the
  * least and the greatest at once, and then compares the other two. */
-static inline void KEEL__SORT_OWN(four)(KEEL_SORT_ITEM const *v,
-                                        KEEL_SORT_ITEM *to KEEL__SORT_TAKES)
+static inline void KEEL__SORT_OWN(four)(KEEL__SORT_ITEM const *v,
+                                        KEEL__SORT_ITEM *to KEEL__SORT_TAKES)
 {
     const size_t c1 = KEEL__SORT_LESS(v[1], v[0]), c2 = KEEL__SORT_LESS(v[3], v[2]);
     const size_t a = c1, b = 1 - c1, c = 2 + c2, d = 3 - c2; /* v[a] <= v[b], v[c] <= v[d] */
@@ -538,10 +559,10 @@ static inline void KEEL__SORT_OWN(four)(KEEL_SORT_ITEM const *v,
     const size_t least = c3 ? c : a, greatest = c4 ? b : d;
     const size_t left = c3 ? a : c4 ? c : b, right = c4 ? d : c3 ? b : c;
     const bool c5 = KEEL__SORT_LESS(v[right], v[left]);
-    KEEL_SORT_ITEM const first = v[least];
-    KEEL_SORT_ITEM const second = v[c5 ? right : left];
-    KEEL_SORT_ITEM const third = v[c5 ? left : right];
-    KEEL_SORT_ITEM const fourth = v[greatest];
+    KEEL__SORT_ITEM const first = v[least];
+    KEEL__SORT_ITEM const second = v[c5 ? right : left];
+    KEEL__SORT_ITEM const third = v[c5 ? left : right];
+    KEEL__SORT_ITEM const fourth = v[greatest];
 
     to[0] = first;
     to[1] = second;
@@ -550,8 +571,9 @@ static inline void KEEL__SORT_OWN(four)(KEEL_SORT_ITEM const *v,
 }
 
 /* Sorts v into `to` by merging, through `other`. All three are of n items; v may be one of the others. */
-KEEL__SORT_ASIDE void KEEL__SORT_OWN(merging)(KEEL_SORT_ITEM const *v, size_t n, KEEL_SORT_ITEM *to,
-                                              KEEL_SORT_ITEM *other KEEL__SORT_TAKES)
+KEEL__SORT_ASIDE void KEEL__SORT_OWN(merging)(KEEL__SORT_ITEM const *v, size_t n,
+                                              KEEL__SORT_ITEM *to,
+                                              KEEL__SORT_ITEM *other KEEL__SORT_TAKES)
 {
     const size_t half = n / 2;
 
@@ -566,7 +588,7 @@ KEEL__SORT_ASIDE void KEEL__SORT_OWN(merging)(KEEL_SORT_ITEM const *v, size_t n,
         return;
     }
     if (to != v)
-        memcpy(to, v, n * sizeof(KEEL_SORT_ITEM));
+        memcpy(to, v, n * sizeof(KEEL__SORT_ITEM));
     if (n > 1)
         KEEL__SORT_OWN(order)(to, to + 1 KEEL__SORT_ARG);
     if (n > 2) {
@@ -578,10 +600,10 @@ KEEL__SORT_ASIDE void KEEL__SORT_OWN(merging)(KEEL_SORT_ITEM const *v, size_t n,
 /* Moves what goes to the left of the pivot before the rest, both in the order they are in, through
  * `scratch`: there the left part grows from the start, the other from the end. Returns how many went
  * to the left. */
-static inline size_t KEEL__SORT_OWN(split)(KEEL_SORT_ITEM *v, size_t n, KEEL_SORT_ITEM *scratch,
-                                           KEEL_SORT_ITEM const pivot, bool equal KEEL__SORT_TAKES)
+static inline size_t KEEL__SORT_OWN(split)(KEEL__SORT_ITEM *v, size_t n, KEEL__SORT_ITEM *scratch,
+                                           KEEL__SORT_ITEM const pivot, bool equal KEEL__SORT_TAKES)
 {
-    KEEL_SORT_ITEM *rest = scratch + n; /* less the number of items seen */
+    KEEL__SORT_ITEM *rest = scratch + n; /* less the number of items seen */
     size_t left = 0;
 
     for (size_t i = 0; i < n; i++) {
@@ -593,19 +615,19 @@ static inline size_t KEEL__SORT_OWN(split)(KEEL_SORT_ITEM *v, size_t n, KEEL_SOR
         rest[left] = v[i];
         left += goes_left;
     }
-    memcpy(v, scratch, left * sizeof(KEEL_SORT_ITEM));
+    memcpy(v, scratch, left * sizeof(KEEL__SORT_ITEM));
     for (size_t i = left; i < n; i++)
         v[i] = scratch[n - 1 - (i - left)];
     return left;
 }
 
 /* As `quick`, but the pivot stays among the items right of it; it is the first of those equal to it. */
-KEEL__SORT_ASIDE void KEEL__SORT_OWN(stable)(KEEL_SORT_ITEM *v, size_t n, KEEL_SORT_ITEM *scratch,
-                                             KEEL_SORT_ITEM const *before,
+KEEL__SORT_ASIDE void KEEL__SORT_OWN(stable)(KEEL__SORT_ITEM *v, size_t n, KEEL__SORT_ITEM *scratch,
+                                             KEEL__SORT_ITEM const *before,
                                              unsigned depth KEEL__SORT_TAKES)
 {
-    KEEL_SORT_ITEM pivot;
-    KEEL_SORT_ITEM above;
+    KEEL__SORT_ITEM pivot;
+    KEEL__SORT_ITEM above;
 
     while (n > KEEL__SORT_FEW && depth > 0) {
         depth--;
@@ -632,23 +654,23 @@ KEEL__SORT_ASIDE void KEEL__SORT_OWN(stable)(KEEL_SORT_ITEM *v, size_t n, KEEL_S
     KEEL__SORT_OWN(merging)(v, n, v, scratch KEEL__SORT_ARG);
 }
 
-KEEL__SORT_FN keel_err *KEEL__SORT_(sort_stable)(KEEL_SORT_ITEM *items,
+KEEL__SORT_FN keel_err *KEEL__SORT_(sort_stable)(KEEL__SORT_ITEM *items,
                                                  size_t count KEEL__SORT_TAKES)
 {
-    if (count <= KEEL__SORT_FEW && sizeof(KEEL_SORT_ITEM) > KEEL__SORT_LIGHT) {
+    if (count <= KEEL__SORT_FEW && sizeof(KEEL__SORT_ITEM) > KEEL__SORT_LIGHT) {
         KEEL__SORT_OWN(insertion)(items, count KEEL__SORT_ARG);
         return NULL;
     }
     if (KEEL__SORT_OWN(was_sorted)(items, count KEEL__SORT_ARG))
         return NULL;
-    KEEL_SORT_ITEM few[sizeof(KEEL_SORT_ITEM) <= KEEL__SORT_LIGHT ? KEEL__SORT_FEW : 1];
+    KEEL__SORT_ITEM few[sizeof(KEEL__SORT_ITEM) <= KEEL__SORT_LIGHT ? KEEL__SORT_FEW : 1];
     if (count <= sizeof few / sizeof few[0]) {
         KEEL__SORT_OWN(merging)(items, count, items, few KEEL__SORT_ARG);
         return NULL;
     }
-    if (count > PTRDIFF_MAX / sizeof(KEEL_SORT_ITEM))
+    if (count > PTRDIFF_MAX / sizeof(KEEL__SORT_ITEM))
         return KEEL_ERR_NOMEM;
-    KEEL_SORT_ITEM *scratch = (KEEL_SORT_ITEM *)keel_mem_alloc(count * sizeof(KEEL_SORT_ITEM));
+    KEEL__SORT_ITEM *scratch = (KEEL__SORT_ITEM *)keel_mem_alloc(count * sizeof(KEEL__SORT_ITEM));
     if (scratch == NULL)
         return KEEL_ERR_NOMEM;
     const unsigned depth = keel__sort_depth(count);
@@ -659,7 +681,7 @@ KEEL__SORT_FN keel_err *KEEL__SORT_(sort_stable)(KEEL_SORT_ITEM *items,
 
 /* ---- Searching ---- */
 
-KEEL__SORT_FN bool KEEL__SORT_(is_sorted)(KEEL_SORT_ITEM const *items,
+KEEL__SORT_FN bool KEEL__SORT_(is_sorted)(KEEL__SORT_ITEM const *items,
                                           size_t count KEEL__SORT_TAKES)
 {
     return count < 2 || KEEL__SORT_OWN(run)(items, count, false KEEL__SORT_ARG);
@@ -675,22 +697,22 @@ KEEL__SORT_FN bool KEEL__SORT_(is_sorted)(KEEL_SORT_ITEM const *items,
         result += half & -(size_t)(passed);                                                        \
     }
 
-KEEL__SORT_FN size_t KEEL__SORT_(lower_bound)(KEEL_SORT_ITEM const *items, size_t count,
-                                              KEEL_SORT_ITEM item KEEL__SORT_TAKES)
+KEEL__SORT_FN size_t KEEL__SORT_(lower_bound)(KEEL__SORT_ITEM const *items, size_t count,
+                                              KEEL__SORT_ITEM item KEEL__SORT_TAKES)
 {
     KEEL__SORT_FIRST_NOT(found, KEEL__SORT_LESS(items[i], item));
     return found;
 }
 
-KEEL__SORT_FN size_t KEEL__SORT_(upper_bound)(KEEL_SORT_ITEM const *items, size_t count,
-                                              KEEL_SORT_ITEM item KEEL__SORT_TAKES)
+KEEL__SORT_FN size_t KEEL__SORT_(upper_bound)(KEEL__SORT_ITEM const *items, size_t count,
+                                              KEEL__SORT_ITEM item KEEL__SORT_TAKES)
 {
     KEEL__SORT_FIRST_NOT(found, !KEEL__SORT_LESS(item, items[i]));
     return found;
 }
 
-KEEL__SORT_FN bool KEEL__SORT_(search)(KEEL_SORT_ITEM const *items, size_t count,
-                                       KEEL_SORT_ITEM item, size_t *index KEEL__SORT_TAKES)
+KEEL__SORT_FN bool KEEL__SORT_(search)(KEEL__SORT_ITEM const *items, size_t count,
+                                       KEEL__SORT_ITEM item, size_t *index KEEL__SORT_TAKES)
 {
     const size_t found = KEEL__SORT_(lower_bound)(items, count, item KEEL__SORT_ARG);
 
@@ -700,13 +722,13 @@ KEEL__SORT_FN bool KEEL__SORT_(search)(KEEL_SORT_ITEM const *items, size_t count
 }
 
 #ifdef KEEL_SORT_TARGET
-KEEL__SORT_FN bool KEEL__SORT_(search_for)(KEEL_SORT_ITEM const *items, size_t count,
+KEEL__SORT_FN bool KEEL__SORT_(search_for)(KEEL__SORT_ITEM const *items, size_t count,
                                            KEEL_SORT_TARGET target, size_t *index KEEL__SORT_TAKES)
 {
-    KEEL__SORT_FIRST_NOT(found, KEEL__SORT_COMPARE(items[i], target) < 0);
+    KEEL__SORT_FIRST_NOT(found, KEEL__SORT_OWN(compare)(&items[i], &target KEEL__SORT_ARG) < 0);
     if (index != NULL)
         *index = found;
-    return found < count && KEEL__SORT_COMPARE(items[found], target) == 0;
+    return found < count && KEEL__SORT_OWN(compare)(&items[found], &target KEEL__SORT_ARG) == 0;
 }
 #endif
 
@@ -723,7 +745,7 @@ KEEL_END_DECLS
 #undef KEEL__SORT_TAKES
 #undef KEEL__SORT_ARG
 #undef KEEL__SORT_LESS
-#undef KEEL__SORT_COMPARE
+#undef KEEL__SORT_ITEM
 #undef KEEL_SORT_NAME
 #undef KEEL_SORT_ITEM
 #undef KEEL_SORT_KEY

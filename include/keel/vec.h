@@ -249,9 +249,9 @@ KEEL__VEC_FN keel_err *KEEL__VEC_(insert)(KEEL__VEC *vec, size_t index, KEEL_VEC
         return err;
     if (index > vec->len)
         index = vec->len;
-    KEEL_VEC_ITEM *at = vec->items + index;
-    memmove(at + 1, at, (vec->len - index) * sizeof(KEEL_VEC_ITEM));
-    *at = item;
+    /* no type after a parameter that may have its name */
+    memmove(vec->items + index + 1, vec->items + index, (vec->len - index) * sizeof item);
+    vec->items[index] = item;
     vec->len++;
     vec->keel__changes++;
     return NULL;

@@ -17,23 +17,22 @@ typedef struct keel_check_order {
 #include <keel/sort.h>
 
 /* by a function, with an argument, and searched by something else */
-static inline bool keel_check_less(keel_check_person a, keel_check_person b,
-                                   keel_check_order *order)
+static inline bool before(keel_check_person a, keel_check_person b, keel_check_order *order)
 {
     return strcmp(a.name, b.name) * order->sign < 0;
 }
 
-static inline int keel_check_compare(keel_check_person a, const char *name, keel_check_order *order)
+static inline int item(keel_check_person a, const char *name, keel_check_order *order)
 {
     return strcmp(a.name, name) * order->sign;
 }
 
 #define KEEL_SORT_NAME keel_check_by_name
 #define KEEL_SORT_ITEM keel_check_person
-#define KEEL_SORT_LESS keel_check_less
+#define KEEL_SORT_LESS before
 #define KEEL_SORT_ARG keel_check_order *
 #define KEEL_SORT_TARGET const char *
-#define KEEL_SORT_COMPARE keel_check_compare
+#define KEEL_SORT_COMPARE item
 #include <keel/sort.h>
 
 /* by a macro; items that are const pointers */

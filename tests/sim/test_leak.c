@@ -46,6 +46,40 @@ static void memory_that_is_left_is_named_by_its_task_and_place(void **state)
     keel_sim_report_free(report);
 }
 
+static keel_err *leave_three(keel_ctx *ctx, void *arg)
+{
+    void **left = arg;
+
+    (void)ctx;
+    left[0] = keel_mem_alloc(31);
+    left[1] = keel_mem_alloc(32);
+    left[2] = keel_err_new("lost, too");
+    return NULL;
+}
+
+static keel_err *leave_two(keel_ctx *ctx, void *arg)
+{
+    void **left = arg;
+
+    KEEL_TRY(leave_three(ctx, arg));
+    keel_err_free(left[2]);
+    return NULL;
+}
+
+static void of_many_that_are_left_an_error_is_named_or_else_the_first(void **state)
+{
+    (void)state;
+    void *left[3];
+    keel_sim_report *report = keel_sim_explore("leave_three", leave_three, left, NULL);
+
+    assert_non_null(strstr(report->text, "the error \"lost, too\""));
+    keel_sim_report_free(report);
+    report = keel_sim_explore("leave_two", leave_two, left, NULL);
+    assert_non_null(
+        strstr(report->text, "2 allocations (63 bytes) were not freed; one of 31 bytes"));
+    keel_sim_report_free(report);
+}
+
 static keel_err *do_nothing(keel_ctx *ctx, void *arg)
 {
     (void)ctx;
@@ -68,7 +102,7 @@ static void a_group_that_is_not_waited_for_is_named(void **state)
 
     assert_int_equal(report->kind, KEEL_SIM_MEMORY_LEAK);
     assert_non_null(strstr(report->text, "keel_group_wait was never called for the group made at "
-                                         "tests/sim/test_leak.c:58"));
+                                         "tests/sim/test_leak.c:92"));
     keel_sim_report_free(report);
 }
 
@@ -78,6 +112,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         support_test(an_error_that_is_left_is_named_by_its_text_and_place),
         support_test(memory_that_is_left_is_named_by_its_task_and_place),
+        support_test(of_many_that_are_left_an_error_is_named_or_else_the_first),
         support_test(a_group_that_is_not_waited_for_is_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

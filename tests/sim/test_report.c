@@ -402,6 +402,17 @@ static void a_replay_for_no_scenario_is_told_of_at_the_end(void **state)
     assert_string_equal(errors_with("KEEL_SIM_REPLAY", "shop:2@3>3"), "");
 }
 
+static void a_replay_is_for_the_whole_name(void **state)
+{
+    (void)state;
+    setenv("KEEL_SIM_REPLAY", "shop:two:", 1);
+    keel_sim_report *report =
+        keel_sim_explore("shop", nothing, NULL, &(keel_sim_opts){ .max_runs = 10 });
+    unsetenv("KEEL_SIM_REPLAY");
+    assert_true(report->runs >= 10);
+    keel_sim_report_free(report);
+}
+
 static void what_is_no_number_is_told_of(void **state)
 {
     (void)state;
@@ -423,6 +434,7 @@ int main(void)
         support_test(the_first_difference_between_equal_runs_is_told),
         support_test(idle_questions_are_left_out_and_those_after_a_switch_are_not),
         support_test(a_replay_for_no_scenario_is_told_of_at_the_end),
+        support_test(a_replay_is_for_the_whole_name),
         support_test(what_is_no_number_is_told_of),
     };
 

@@ -1,63 +1,45 @@
 /* SPDX-License-Identifier: MIT */
-#include <stdlib.h>
 #include <string.h>
 
 #include "task/sim.h"
+#include "task/sim_own.h"
 
 /* Vector clocks, for the first RACE_TASKS tasks of a run: clock t of a task counts how much of task t
  * comes before it. A release stores the task's clock at the object, an acquire takes the maximum.
  * Of each variable the last write and the last read of each task are kept. */
 
-enum { RACE_TASKS = 32, BUCKETS = 1024 };
+enum { RACE_TASKS = 32 };
 
 typedef struct clocks {
     uint32_t of[RACE_TASKS];
 } clocks;
 
-typedef struct object {
-    struct object *next;
-    const void *address;
-    clocks clock;
-} object;
-
 typedef struct variable {
-    struct variable *next;
-    const void *address;
     uint32_t writer, write_at; /* writer 0: none */
     const char *write_where;
     uint32_t read_at[RACE_TASKS]; /* 0: not read */
     const char *read_where[RACE_TASKS];
 } variable;
 
+#define KEEL_MAP_NAME objects
+#define KEEL_MAP_KEY const void *
+#define KEEL_MAP_VALUE clocks
+#define KEEL_MAP_HASH keel_hash_ptr
+#define KEEL_MAP_EQ keel_eq_ptr
+#include <keel/map.h>
+
+#define KEEL_MAP_NAME variables
+#define KEEL_MAP_KEY const void *
+#define KEEL_MAP_VALUE variable
+#define KEEL_MAP_HASH keel_hash_ptr
+#define KEEL_MAP_EQ keel_eq_ptr
+#include <keel/map.h>
+
 struct sim_races {
     clocks tasks[RACE_TASKS];
-    object *objects[BUCKETS];
-    variable *variables[BUCKETS];
+    objects objects;
+    variables variables;
 };
-
-static size_t bucket(const void *address)
-{
-    return (size_t)(((uint64_t)(uintptr_t)address * 0x9E3779B97F4A7C15u) >> 54);
-}
-
-static void clear(struct sim_races *races)
-{
-    for (size_t i = 0; i < BUCKETS; i++) {
-        while (races->objects[i] != NULL) {
-            object *next = races->objects[i]->next;
-
-            free(races->objects[i]);
-            races->objects[i] = next;
-        }
-        while (races->variables[i] != NULL) {
-            variable *next = races->variables[i]->next;
-
-            free(races->variables[i]);
-            races->variables[i] = next;
-        }
-    }
-    memset(races->tasks, 0, sizeof races->tasks);
-}
 
 bool keel__sim_races_init(sim_engine *engine)
 {
@@ -69,14 +51,18 @@ bool keel__sim_races_init(sim_engine *engine)
 
 void keel__sim_races_deinit(sim_engine *engine)
 {
-    if (engine->race_state != NULL)
-        clear(engine->race_state);
+    if (engine->race_state != NULL) {
+        objects_deinit(&engine->race_state->objects);
+        variables_deinit(&engine->race_state->variables);
+    }
     free(engine->race_state);
 }
 
 void keel__sim_races_begin(sim_engine *engine)
 {
-    clear(engine->race_state);
+    objects_clear(&engine->race_state->objects);
+    variables_clear(&engine->race_state->variables);
+    memset(engine->race_state->tasks, 0, sizeof engine->race_state->tasks);
 }
 
 static void take_maximum(clocks *to, const clocks *from)
@@ -92,33 +78,18 @@ void keel__sim_races_spawned(sim_engine *engine, uint32_t id)
         engine->race_state->tasks[id - 1].of[id - 1] = 1;
 }
 
-static object *find_object(struct sim_races *races, const void *address)
-{
-    object *found = races->objects[bucket(address)];
-
-    while (found != NULL && found->address != address)
-        found = found->next;
-    return found;
-}
-
 void keel__sim_races_released(sim_engine *engine, uint32_t id, const void *address)
 {
     struct sim_races *races = engine->race_state;
+    clocks *at;
 
     if (id == 0 || id > RACE_TASKS)
         return;
-    object *at = find_object(races, address);
-    if (at == NULL) {
-        at = calloc(1, sizeof *at);
-        if (at == NULL) {
-            engine->out_of_memory = true;
-            return;
-        }
-        at->address = address;
-        at->next = races->objects[bucket(address)];
-        races->objects[bucket(address)] = at;
+    if (objects_entry(&races->objects, address, &at, NULL) != NULL) {
+        engine->out_of_memory = true;
+        return;
     }
-    take_maximum(&at->clock, &races->tasks[id - 1]);
+    take_maximum(at, &races->tasks[id - 1]);
     races->tasks[id - 1].of[id - 1]++; /* what comes now is later */
 }
 
@@ -126,29 +97,9 @@ void keel__sim_races_acquired(sim_engine *engine, uint32_t id, const void *addre
 {
     if (id == 0 || id > RACE_TASKS)
         return;
-    const object *at = find_object(engine->race_state, address);
+    const clocks *at = objects_get(&engine->race_state->objects, address);
     if (at != NULL)
-        take_maximum(&engine->race_state->tasks[id - 1], &at->clock);
-}
-
-static variable *variable_at(sim_engine *engine, const void *address)
-{
-    variable **list = &engine->race_state->variables[bucket(address)];
-    variable *at = *list;
-
-    while (at != NULL && at->address != address)
-        at = at->next;
-    if (at == NULL) {
-        at = calloc(1, sizeof *at);
-        if (at == NULL) {
-            engine->out_of_memory = true;
-            return NULL;
-        }
-        at->address = address;
-        at->next = *list;
-        *list = at;
-    }
-    return at;
+        take_maximum(&engine->race_state->tasks[id - 1], at);
 }
 
 static void report(sim_engine *engine, uint32_t id, const void *address, const char *name,
@@ -171,9 +122,11 @@ void keel__sim_races_access(sim_engine *engine, uint32_t id, const void *address
 {
     if (id == 0 || id > RACE_TASKS)
         return;
-    variable *at = variable_at(engine, address);
-    if (at == NULL)
+    variable *at;
+    if (variables_entry(&engine->race_state->variables, address, &at, NULL) != NULL) {
+        engine->out_of_memory = true;
         return;
+    }
     const clocks *now = &engine->race_state->tasks[id - 1];
 
     if (at->writer != 0 && at->writer != id && now->of[at->writer - 1] < at->write_at)
@@ -198,17 +151,9 @@ void keel__sim_races_access(sim_engine *engine, uint32_t id, const void *address
 void keel__sim_races_forget(sim_engine *engine, const void *from, size_t size)
 {
     uintptr_t low = (uintptr_t)from, high = low + size;
+    variables *of = &engine->race_state->variables;
 
-    for (size_t i = 0; i < BUCKETS; i++) {
-        for (variable **at = &engine->race_state->variables[i]; *at != NULL;) {
-            variable *found = *at;
-
-            if ((uintptr_t)found->address >= low && (uintptr_t)found->address < high) {
-                *at = found->next;
-                free(found);
-            } else {
-                at = &found->next;
-            }
-        }
-    }
+    for (variables_iter it = variables_each(of); variables_next(&it);)
+        if ((uintptr_t)it.key >= low && (uintptr_t)it.key < high)
+            variables_it_remove(of, &it, NULL);
 }

@@ -295,7 +295,7 @@ KEEL__MAP_FN bool KEEL__MAP_(remove)(KEEL__MAP *map, KEEL__MAP_KEY key, KEEL_MAP
 {
     const uint64_t hash = KEEL__MAP_(keel__hash)(key);
 
-    keel__prefetch(map->keel__slots, ((size_t)hash & map->keel__mask) * sizeof(KEEL__MAP_SLOT));
+    KEEL__MAP_(keel__fetch)(map, hash);
     KEEL__MAP_SLOT *slot = KEEL__MAP_(keel__find)(map, key, hash);
     if (slot == NULL)
         return false;

@@ -209,7 +209,7 @@ KEEL__SET_FN bool KEEL__SET_(remove)(KEEL__SET *set, KEEL__SET_KEY key)
 {
     const uint64_t hash = KEEL__SET_(keel__hash)(key);
 
-    keel__prefetch(set->keel__slots, ((size_t)hash & set->keel__mask) * sizeof(KEEL__SET_SLOT));
+    KEEL__SET_(keel__fetch)(set, hash);
     KEEL__SET_SLOT *slot = KEEL__SET_(keel__find)(set, key, hash);
     if (slot == NULL)
         return false;

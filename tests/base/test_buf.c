@@ -395,8 +395,10 @@ static keel_err *build(void *arg)
         keel_mem_free(text);
         err = keel_buf_take(&buf, &text, NULL); /* of nothing, which is a text as well */
     }
-    if (err == NULL)
+    if (err == NULL) {
+        assert_non_null(text);
         keel_mem_free(text);
+    }
     keel_buf_deinit(&buf);
     return err;
 }
@@ -454,6 +456,9 @@ static void an_empty_buffer_has_texts_too(void **state)
     assert_int_equal(size, 0);
     assert_int_equal(buf.max_bytes, 7);
     keel_mem_free(text);
+    assert_ok(keel_buf_reserve(&buf, 3)); /* has room, and still no bytes */
+    assert_string_equal(keel_buf_text(&buf), "");
+    keel_buf_deinit(&buf);
 }
 
 static void printf_that_fails_changes_nothing(void **state)

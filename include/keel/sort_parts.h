@@ -67,9 +67,9 @@ static inline void keel__sort_swap(void *a, void *b, size_t size, bool swap)
  * at each end are done. */
 static inline size_t keel__sort_turn32(void *items, size_t n)
 {
-    size_t done = 0;
+    const size_t all = n / 4 * 2;
 
-    for (; 2 * done + 4 <= n; done += 2) {
+    for (size_t done = 0; done < all; done += 2) {
         char *const low = (char *)items + 4 * done;
         char *const high = (char *)items + 4 * (n - done - 2);
         uint64_t x, y;
@@ -81,7 +81,7 @@ static inline size_t keel__sort_turn32(void *items, size_t n)
         memcpy(low, &y, sizeof y);
         memcpy(high, &x, sizeof x);
     }
-    return done;
+    return all;
 }
 
 /* How many times n items may be partitioned: twice the logarithm. */

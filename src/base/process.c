@@ -167,7 +167,7 @@ static void *simulated_alloc(size_t size)
     void *ptr = keel__sim()->refuse_memory() ? NULL : allocator.alloc(allocator.self, size);
 
     if (ptr != NULL)
-        keel__sim()->allocated(ptr, size);
+        keel__sim()->allocated(ptr, size, 0);
     return ptr;
 }
 
@@ -176,8 +176,8 @@ static void *simulated_realloc(void *old, size_t size)
     void *ptr = keel__sim()->refuse_memory() ? NULL : allocator.realloc(allocator.self, old, size);
 
     if (ptr != NULL) {
-        keel__sim()->freed(old);
-        keel__sim()->allocated(ptr, size);
+        const size_t had = old != NULL ? keel__sim()->freed(old) : 0;
+        keel__sim()->allocated(ptr, size, had < size ? had : size);
     }
     return ptr;
 }

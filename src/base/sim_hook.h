@@ -31,8 +31,9 @@ typedef struct keel__sim_hook {
     void (*note)(const char *text);
     /* Memory. */
     bool (*refuse_memory)(void);
-    void (*allocated)(void *ptr, size_t size);
-    void (*freed)(void *ptr);
+    /* A block, of which the first `kept` bytes have contents; and how many one had that is gone. */
+    void (*allocated)(void *ptr, size_t size, size_t kept);
+    size_t (*freed)(void *ptr);
     /* What is allocated from now on (true), until it says false, outlives the run. */
     void (*lasting)(bool on);
     /* A contract was broken: does not return if the caller is simulated. */

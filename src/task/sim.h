@@ -220,8 +220,8 @@ const char *keel__sim_task_describe(sim_engine *engine, uint32_t id, char *buf, 
 bool keel__sim_memory_init(sim_engine *engine);
 void keel__sim_memory_begin(sim_engine *engine);
 void keel__sim_memory_deinit(sim_engine *engine);
-void keel__sim_memory_allocated(sim_engine *engine, void *ptr, size_t size);
-void keel__sim_memory_freed(sim_engine *engine, void *ptr);
+void keel__sim_memory_allocated(sim_engine *engine, void *ptr, size_t size, size_t kept);
+size_t keel__sim_memory_freed(sim_engine *engine, void *ptr);
 /* What is left: fails the run, if `leak`; frees it. */
 void keel__sim_memory_end(sim_engine *engine, bool leak);
 

@@ -287,20 +287,19 @@ static void lasting(bool on)
         engine->lasting = on;
 }
 
-static void allocated(void *ptr, size_t size)
+static void allocated(void *ptr, size_t size, size_t kept)
 {
     sim_engine *engine = keel__sim_current();
 
     if (engine != NULL && !engine->lasting)
-        keel__sim_memory_allocated(engine, ptr, size);
+        keel__sim_memory_allocated(engine, ptr, size, kept);
 }
 
-static void freed(void *ptr)
+static size_t freed(void *ptr)
 {
     sim_engine *engine = keel__sim_current();
 
-    if (engine != NULL && ptr != NULL)
-        keel__sim_memory_freed(engine, ptr);
+    return engine != NULL && ptr != NULL ? keel__sim_memory_freed(engine, ptr) : SIZE_MAX;
 }
 
 static void misuse(const char *text)

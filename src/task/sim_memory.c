@@ -122,14 +122,14 @@ void keel__sim_memory_begin(sim_engine *engine)
     engine->memory->origin_count = 0;
 }
 
-void keel__sim_memory_allocated(sim_engine *engine, void *ptr, size_t size)
+void keel__sim_memory_allocated(sim_engine *engine, void *ptr, size_t size, size_t kept)
 {
     struct sim_memory *memory = engine->memory;
     uint32_t id = engine->worker->current != NULL ? engine->worker->current->sim_id : 0;
     const sim_task *task = keel__sim_task_get(engine, id);
 
     if (engine->perturbation != 0)
-        memset(ptr, 0x5A + (int)engine->perturbation, size);
+        memset((char *)ptr + kept, 0x5A + (int)engine->perturbation, size - kept);
     if (memory->count * 4 >= memory->room * 3 && !enlarge(memory)) {
         engine->out_of_memory = true;
         return;
@@ -144,20 +144,21 @@ void keel__sim_memory_allocated(sim_engine *engine, void *ptr, size_t size)
     memory->bytes += size;
 }
 
-void keel__sim_memory_freed(sim_engine *engine, void *ptr)
+size_t keel__sim_memory_freed(sim_engine *engine, void *ptr)
 {
     struct sim_memory *memory = engine->memory;
     size_t mask = memory->room - 1, i = home(memory, ptr);
 
     while (memory->blocks[i].ptr != ptr) {
         if (memory->blocks[i].ptr == NULL)
-            return; /* from before the run */
+            return SIZE_MAX; /* from before the run */
         i = (i + 1) & mask;
     }
     if (engine->races)
         keel__sim_races_forget(engine, ptr, memory->blocks[i].size);
+    const size_t size = memory->blocks[i].size;
     memory->count--;
-    memory->bytes -= memory->blocks[i].size;
+    memory->bytes -= size;
     for (size_t next = (i + 1) & mask; memory->blocks[next].ptr != NULL; next = (next + 1) & mask) {
         /* what stands here may move up if its home is not between the gap and here */
         if (((next - home(memory, memory->blocks[next].ptr)) & mask) >= ((next - i) & mask)) {
@@ -166,6 +167,7 @@ void keel__sim_memory_freed(sim_engine *engine, void *ptr)
         }
     }
     memory->blocks[i].ptr = NULL;
+    return size;
 }
 
 /* "is the error "lost", made at a.c:7", or "was made by T1 'main' at a.c:7", as far as it can be told. */

@@ -299,6 +299,28 @@ static void what_has_no_end_is_a_livelock(void **state)
     keel_sim_report_free(report);
 }
 
+static keel_err *grow(keel_ctx *ctx, void *arg)
+{
+    char *text = keel_mem_alloc(4);
+
+    (void)ctx;
+    (void)arg;
+    memcpy(text, "abc", 4);
+    text = keel_mem_realloc(text, 4000);
+    KEEL_CHECK(strcmp(text, "abc") == 0);
+    text = keel_mem_realloc(text, 2);
+    KEEL_CHECK(memcmp(text, "ab", 2) == 0);
+    keel_mem_free(text);
+    return NULL;
+}
+
+static void memory_that_grows_keeps_its_contents(void **state)
+{
+    (void)state;
+    assert_sim_ok(
+        keel_sim_run("grow", grow, NULL, NULL)); /* also where the rest is filled with rubbish */
+}
+
 /* ---- Faults ---- */
 
 static keel_err *needs_memory(keel_ctx *ctx, void *arg)
@@ -681,6 +703,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         support_test(a_run_says_how_long_it_was),
+        support_test(memory_that_grows_keeps_its_contents),
         support_test(equal_seeds_give_equal_runs_and_others_do_not),
         support_test(a_seed_that_failed_fails_again),
         support_test(every_schedule_within_a_bound_is_counted),

@@ -22,6 +22,7 @@
 #include <keel/limiter.h>
 #include <keel/io.h>
 #include <keel/mem.h>
+#include <keel/pipeline.h>
 #include <keel/pool.h>
 #include <keel/rand.h>
 #include <keel/retry.h>

@@ -53,8 +53,8 @@ void keel_check_map(user *one, const char *text, double half)
     keel_err_free(counts_put(&words, text, 1));              /* wrong */
     keel_err_free(counts_put(&words, KEEL_STR("one"), one)); /* wrong */
     count = counts_get(&words, keel_str_from(text));
-    count = counts_get(&words, text);       /* wrong */
-    count = counts_get(&words, 1);          /* wrong */
+    count = counts_get(&words, text); /* wrong */
+    count = counts_get(&words, 1);    /* wrong */
     for (counts_iter it = counts_each(&words); counts_next(&it);) {
         number = *it.value;
         got = *it.value; /* wrong */

@@ -17,11 +17,12 @@
 #include "task/worker.h"
 
 /* The smallest class has 64 bytes, the largest there may be 1 GiB. */
-enum {
-    MIN_SHIFT = KEEL__BUFPOOL_MIN_SHIFT,
-    CLASSES = KEEL__BUFPOOL_CLASSES,
-    SLOTS = KEEL__BUFPOOL_SLOTS
-};
+enum { MIN_SHIFT = KEEL__BUFPOOL_MIN_SHIFT, CLASSES = KEEL__BUFPOOL_CLASSES };
+#ifdef KEEL_SIM_CORE
+enum { SLOTS = 8 }; /* a look at all of them is part of every run */
+#else
+enum { SLOTS = KEEL__BUFPOOL_SLOTS };
+#endif
 enum { CACHE_COUNT = 128 };
 #define CACHE_BYTES ((size_t)128 << 10)
 
@@ -241,6 +242,7 @@ static void *make(pool *of, unsigned class, size_t bytes)
 
 static void drop(pool *of, void *buffer)
 {
+    keel__tsan_acquire(buffer); /* comes after who put it */
     keel_mem_free(block_of(buffer));
     keel__add_relaxed(&of->freed, 1);
 }
@@ -428,6 +430,8 @@ static void spill(pool *of, bin *from, unsigned class)
     size_t count = batch_of(class);
     idle *chain = NULL;
 
+    keel__tsan_acquire(
+        from); /* a race detector sees memmove, and not that tasks of a worker take turns */
     for (size_t i = 0; i < count; i++) {
         idle *one = from->first[i];
 
@@ -436,6 +440,7 @@ static void spill(pool *of, bin *from, unsigned class)
     }
     chain->count = count;
     memmove(from->first, from->first + count, count * sizeof *from->first);
+    keel__tsan_release(from);
     set_top(from, from->first + count);
     give_chain(of, class, chain);
 }

@@ -623,12 +623,12 @@ static void a_pipe_is_not_waited_for_longer_than_the_context_lives(void **state)
     assert_ok(support_run_on(NULL, 0, wait_in_vain, NULL));
 }
 
-static volatile sig_atomic_t signals;
+static keel__a32 signals;
 
 static void count_signal(int number)
 {
     (void)number;
-    signals++;
+    keel__add_relaxed(&signals, 1);
 }
 
 /* Signals that interrupt every call: nothing is lost, nothing fails. */
@@ -640,8 +640,8 @@ static void signals_interrupt_nothing(void **state)
 
     assert_int_equal(sigaction(SIGALRM, &action, &before), 0);
     assert_int_equal(setitimer(ITIMER_REAL, &often, NULL), 0);
-    signals = 0;
-    while (signals < 100) {
+    keel__store_relaxed(&signals, 0);
+    while (keel__load_relaxed(&signals) < 100) {
         assert_ok(through_a_pipe(NULL, NULL));
         assert_ok(use_files(NULL, NULL));
     }

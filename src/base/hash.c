@@ -34,9 +34,9 @@ static uint64_t chain(const uint64_t *secret, const unsigned char *at, size_t le
         uint64_t h1 = h0, h2 = h0, h3 = h0;
         for (; len > 64; at += 64, len -= 64) {
             h0 = keel__fold(word(at) ^ secret[1], word(at + 8) ^ h0);
-            h1 = keel__fold(word(at + 16) ^ secret[4], word(at + 24) ^ h1);
-            h2 = keel__fold(word(at + 32) ^ secret[5], word(at + 40) ^ h2);
-            h3 = keel__fold(word(at + 48) ^ secret[6], word(at + 56) ^ h3);
+            h1 = keel__fold(word(at + 16) ^ secret[3], word(at + 24) ^ h1);
+            h2 = keel__fold(word(at + 32) ^ secret[4], word(at + 40) ^ h2);
+            h3 = keel__fold(word(at + 48) ^ secret[5], word(at + 56) ^ h3);
         }
         h0 ^= h1 ^ h2 ^ h3;
     }
@@ -65,5 +65,5 @@ uint64_t keel_hash_bytes(const void *bytes, size_t len)
         a = (uint64_t)at[0] << 16 | (uint64_t)at[len / 2] << 8 | at[len - 1];
     }
     h = keel__fold(a ^ secret[1], b ^ h);
-    return keel__fold(h ^ secret[2], len ^ secret[3]);
+    return keel__fold(h, len ^ secret[2]);
 }

@@ -17,7 +17,7 @@ void keel__process_set_worker(struct keel__worker *worker);
 
 /* What hashes of strings and bytes are keyed with (hash.c). Drawn when first asked for; the same from then
  * on. */
-enum { KEEL__SECRETS = 7 };
+enum { KEEL__SECRETS = 6 };
 extern uint64_t keel__process_secret[KEEL__SECRETS];
 extern keel__a32 keel__process_secret_there;
 void keel__process_draw_secrets(void);

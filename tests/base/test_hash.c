@@ -293,10 +293,18 @@ static keel_err *hash_in_task(keel_ctx *ctx, void *arg)
     return NULL;
 }
 
-typedef enum how { HOW_DRAWN, HOW_SEED_1, HOW_SEED_2, HOW_SIMULATED, HOW_TOO_LATE } how;
+typedef enum how {
+    HOW_DRAWN,
+    HOW_SEED_1,
+    HOW_SEED_2,
+    HOW_SIMULATED,
+    HOW_SIMULATED_2,
+    HOW_TOO_LATE
+} how;
 
 static void hash_in_child(void *arg)
 {
+    keel_sim_opts opts = { 0 };
     uint64_t simulated = 0;
 
     forget();
@@ -311,7 +319,9 @@ static void hash_in_child(void *arg)
         print_hash();
         break;
     case HOW_SIMULATED:
-        keel_sim_report_free(keel_sim_run("hash", hash_in_task, &simulated, NULL));
+    case HOW_SIMULATED_2: /* another run */
+        opts.seed = *(how *)arg;
+        keel_sim_report_free(keel_sim_run("hash", hash_in_task, &simulated, &opts));
         print_hash();
         if (keel_hash_cstr("a key") != simulated)
             fprintf(stderr, ", which was another in the simulation");
@@ -351,6 +361,7 @@ static void with_one_seed_they_hash_alike(void **state)
     assert_string_equal(hash_of(HOW_SEED_1, a), hash_of(HOW_SEED_1, b));
     assert_string_not_equal(hash_of(HOW_SEED_1, a), hash_of(HOW_SEED_2, b));
     assert_string_equal(hash_of(HOW_SIMULATED, a), hash_of(HOW_SIMULATED, b));
+    assert_string_equal(hash_of(HOW_SIMULATED, a), hash_of(HOW_SIMULATED_2, b));
 }
 
 static void *hash_on_thread(void *arg)

@@ -63,7 +63,6 @@ static void some_operation(keel_buf *buf, model *m, keel_rand *rand)
     size_t count = rig_bytes(rand, bytes, sizeof bytes), room;
     char *edge = rig_at_page_end(bytes, count), *taken;
     keel_str str = { edge, count };
-    size_t part = (size_t)keel_rand_below(rand, m->len + 1);
 
     if (m->len + 800 > MODEL_MAX) {
         if (keel_rand_below(rand, 2) == 0)
@@ -72,6 +71,7 @@ static void some_operation(keel_buf *buf, model *m, keel_rand *rand)
             keel_buf_deinit(buf);
         m->len = 0;
     }
+    size_t part = (size_t)keel_rand_below(rand, m->len + 1);
     switch (keel_rand_below(rand, 18)) {
     case 0:
         assert_ok(keel_buf_append(buf, edge, count));

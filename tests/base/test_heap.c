@@ -238,6 +238,18 @@ static void an_empty_one_has_nothing_to_give(void **state)
     ints_deinit(NULL);
 }
 
+static void it_can_be_used_again_after_deinit(void **state)
+{
+    (void)state;
+    ints heap = heap_of(9);
+
+    ints_deinit(&heap);
+    assert_int_equal(heap.len, 0);
+    assert_ok(ints_push(&heap, 5));
+    assert_counts(&heap, 5, 1);
+    ints_deinit(&heap);
+}
+
 /* ---- Items that own something and know where they are ---- */
 
 typedef struct job {
@@ -586,6 +598,7 @@ int main(void)
         keel_test(shrinking_an_empty_one_gives_its_memory_back),
         keel_test(shrinking_leaves_no_room),
         keel_test(an_empty_one_has_nothing_to_give),
+        keel_test(it_can_be_used_again_after_deinit),
         keel_test(every_item_knows_its_place),
         keel_test(every_item_is_freed_once),
         keel_test(a_clone_has_items_of_its_own),

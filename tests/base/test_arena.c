@@ -466,6 +466,15 @@ static void touch_behind(void *arg)
     keel_arena_deinit(&arena);
 }
 
+static void touch_between(void *arg)
+{
+    keel_arena arena = { 0 };
+    volatile char *p = keel_arena_alloc(&arena, 32);
+
+    (void)!keel_arena_alloc(&arena, 32);
+    p[*(size_t *)arg] = 1;
+}
+
 static void touch_after_rewind(void *arg)
 {
     keel_arena arena = { 0 };
@@ -497,6 +506,8 @@ static void asan_sees_what_is_not_taken(void **state)
         skip();
     at = 24;
     assert_non_null(strstr(support_child(touch_behind, &at, &status), "use-after-poison"));
+    at = 32;
+    assert_non_null(strstr(support_child(touch_between, &at, &status), "use-after-poison"));
     at = 0;
     assert_non_null(strstr(support_child(touch_after_rewind, &at, &status), "use-after-poison"));
     assert_non_null(strstr(support_child(touch_after_reset, &at, &status), "use-after-poison"));

@@ -115,23 +115,24 @@ static void every_length_of_zeros_has_a_hash_of_its_own(void **state)
     assert_true(keel_hash_bytes(NULL, 0) == hashes[0]);
 }
 
+/* Words, and the pairs that are multiplied. */
 static void blocks_in_another_order_have_another_hash(void **state)
 {
     (void)state;
-    unsigned char bytes[LONGEST] = { 0 };
+    unsigned char bytes[LONGEST] = { 0 }, swapped[LONGEST];
 
     for (size_t i = 0; i + 8 <= LONGEST; i += 8)
         bytes[i] = (unsigned char)(i / 8 + 1);
-    for (size_t len = 16; len <= LONGEST; len += 8) {
-        const uint64_t before = keel_hash_bytes(bytes, len);
-        for (size_t a = 0; a + 8 <= len; a += 8) {
-            for (size_t b = a + 8; b + 8 <= len; b += 8) {
-                const unsigned char kept = bytes[a];
-                bytes[a] = bytes[b];
-                bytes[b] = kept;
-                assert_true(keel_hash_bytes(bytes, len) != before);
-                bytes[b] = bytes[a];
-                bytes[a] = kept;
+    for (size_t size = 8; size <= 16; size += 8) {
+        for (size_t len = 16; len <= LONGEST; len += 8) {
+            const uint64_t before = keel_hash_bytes(bytes, len);
+            for (size_t a = 0; a + size <= len; a += size) {
+                for (size_t b = a + size; b + size <= len; b += size) {
+                    memcpy(swapped, bytes, len);
+                    memcpy(swapped + a, bytes + b, size);
+                    memcpy(swapped + b, bytes + a, size);
+                    assert_true(keel_hash_bytes(swapped, len) != before);
+                }
             }
         }
     }

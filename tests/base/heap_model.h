@@ -37,7 +37,7 @@ static void JOIN(it_does_what_a_sorted_array_does, MODEL_ITEM)(void **state)
     static uint32_t model[MODEL_MOST];
     static MODEL_ITEM many[MODEL_MOST];
     HEAP heap = { 0 }, copy;
-    MODEL_ITEM item, out;
+    MODEL_ITEM item, out = { 0 };
     keel_rand rand;
     size_t len = 0;
 

@@ -6,8 +6,8 @@
 
 #include <keel/any.h>
 #include <keel/arena.h>
-#include <keel/buf.h>
 #include <keel/breaker.h>
+#include <keel/buf.h>
 #include <keel/bufpool.h>
 #include <keel/chan.h>
 #include <keel/clock.h>
@@ -19,8 +19,8 @@
 #include <keel/fn.h>
 #include <keel/group.h>
 #include <keel/hash.h>
-#include <keel/limiter.h>
 #include <keel/io.h>
+#include <keel/limiter.h>
 #include <keel/mem.h>
 #include <keel/pipeline.h>
 #include <keel/pool.h>

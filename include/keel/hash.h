@@ -152,7 +152,7 @@ static inline bool keel_eq_cstr(const char *a, const char *b)
 
 /**
  * Fixes the secrets, so that the order in maps of strings is the same in every run: for tests, before
- * anything is hashed. In a simulation they are fixed anyway, unless something was hashed before it.
+ * anything is hashed. In a simulation they are those of 0, unless something was hashed before it.
  *
  * Errors: KEEL_ERR_BUSY: a hash was made already, or they were fixed.
  */

@@ -171,6 +171,13 @@ static void texts_errors_and_pointers_are_the_errors_own(void **state)
     assert_true(keel_any_get_text(v, &text));
     assert_string_equal(text, "An");
 
+    keel_any owned;
+    assert_ok(keel_any_dup(&owned, keel_any_text("a copy of a copy")));
+    err = keel_err_with(err, "owned", owned);
+    keel_any_deinit(&owned);
+    assert_true(keel_err_field(err, "owned", &v));
+    assert_true(keel_any_eq(v, keel_any_text("a copy of a copy")));
+
     err = keel_err_with(err, "bytes", keel_any_bytes(NULL, 0));
     assert_true(keel_err_field(err, "bytes", &v));
     assert_true(keel_any_eq(v, keel_any_bytes("", 0)));

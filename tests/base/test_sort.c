@@ -452,8 +452,6 @@ static void no_input_is_slow(void **state)
         const size_t live = comparisons(way, COUNT, true);
         const size_t again = comparisons(way, COUNT, false);
 
-        print_message("way %d: %zu comparisons against the adversary, %zu again\n", way, live,
-                      again);
         assert_in_range(live, COUNT, 560000);
         assert_in_range(again, COUNT, 560000);
     }
@@ -466,14 +464,14 @@ static void comparisons_are_few(void **state)
         int pattern;
         size_t sort, stable; /* at most */
     } cases[] = {
-        { RANDOM, 160000, 160000 },
+        { RANDOM, 135000, 138000 },
         { SORTED, COUNT - 1, COUNT - 1 },
         { REVERSED, COUNT - 1, COUNT - 1 },
         { EQUAL, COUNT - 1, COUNT - 1 },
-        { TWO, 32000, 52000 },
-        { FEW, 50000, 90000 },
-        { SAWTOOTH, 70000, 120000 },
-        { ORGAN_PIPE, 200000, 200000 },
+        { TWO, 31000, 31000 },
+        { FEW, 38000, 38000 },
+        { SAWTOOTH, 52000, 52000 },
+        { ORGAN_PIPE, 170000, 200000 },
     };
 
     keel_rand_seed(&rnd, 2);
@@ -483,7 +481,6 @@ static void comparisons_are_few(void **state)
         const size_t sort = comparisons(SORT, COUNT, false);
         const size_t stable = comparisons(STABLE, COUNT, false);
 
-        print_message("pattern %d: %zu comparisons, stable %zu\n", cases[i].pattern, sort, stable);
         assert_in_range(sort, 1, cases[i].sort);
         assert_in_range(stable, 1, cases[i].stable);
     }

@@ -161,7 +161,7 @@ static void texts_errors_and_pointers_are_the_errors_own(void **state)
     keel_any v;
     keel_str str;
     const char *text;
-    const keel_err *found;
+    const keel_err *found = NULL;
 
     keel_err *err = keel_err_with(keel_err_new("x"), key, keel_any_str((keel_str){ name, 2 }));
     memset(name, '?', 3);

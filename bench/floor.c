@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "harness.h"
+#include "inputs.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -303,6 +304,86 @@ static void take_and_give(bench *b)
     BENCH_CHECK(count == b->n);
 }
 
+/* ---- Pools and pipelines: a call through a pointer for each stage ---- */
+
+static BENCH_NOINLINE void step(int64_t *to, const int64_t *from, int64_t factor, int64_t addend)
+{
+    *to = *from * factor + addend;
+}
+
+static void (*volatile stage_fn)(int64_t *, const int64_t *, int64_t, int64_t) = step;
+
+static void call_twice(bench *b)
+{
+    int64_t sum = 0, out;
+
+    bench_start(b);
+    for (int64_t i = 0; i < (int64_t)b->n; i++) {
+        stage_fn(&out, &i, i, 0);
+        stage_fn(&sum, &sum, 1, out);
+    }
+    bench_stop(b);
+    BENCH_KEEP(sum);
+}
+
+static void call_eleven_times(bench *b)
+{
+    int64_t sum = 0;
+
+    bench_start(b);
+    for (int64_t i = 0; i < (int64_t)b->n; i++) {
+        int64_t v = i;
+
+        for (int s = 0; s < 10; s++)
+            stage_fn(&v, &v, 1, 1);
+        stage_fn(&sum, &sum, 1, v);
+    }
+    bench_stop(b);
+    BENCH_CHECK(sum == (int64_t)b->n * ((int64_t)b->n - 1) / 2 + 10 * (int64_t)b->n);
+}
+
+/* A job into a ring, a call, its result through another ring. */
+static void two_rings(bench *b)
+{
+    int64_t jobs[64], results[64], sum = 0;
+
+    bench_start(b);
+    for (int64_t i = 0; i < (int64_t)b->n; i += 64) {
+        for (int64_t k = 0; k < 64; k++)
+            jobs[k] = i + k;
+        BENCH_KEEP(&jobs);
+        for (int64_t k = 0; k < 64; k++)
+            stage_fn(&results[k], &jobs[k], 2, 0);
+        BENCH_KEEP(&results);
+        for (int64_t k = 0; k < 64; k++)
+            sum += results[k];
+    }
+    bench_stop(b);
+    BENCH_CHECK(sum == (int64_t)b->n * ((int64_t)b->n - 1));
+}
+
+/* The heavy stage's work alone, half in each of two threads: the ideal of two CPUs. */
+static void *work_half(void *arg)
+{
+    uint64_t got = 0;
+
+    for (size_t i = 0; i < *(size_t *)arg / 2; i++)
+        got += bench_work(i);
+    BENCH_KEEP(got);
+    return NULL;
+}
+
+static void two_workers(bench *b)
+{
+    pthread_t t;
+
+    bench_start(b);
+    BENCH_CHECK(pthread_create(&t, NULL, work_half, &b->n) == 0);
+    work_half(&b->n);
+    pthread_join(t, NULL);
+    bench_stop(b);
+}
+
 /* ---- The sieve: the same divisions, in a loop ---- */
 
 static void divide(bench *b)
@@ -507,6 +588,34 @@ static const bench_workload workloads[] = {
       .procs = BENCH_BOTH,
       .unit = "ns/item" },
 #endif
+    { .section = "pool",
+      .name = "worker_pool",
+      .peer = "floor",
+      .run = two_rings,
+      .n = 20000000,
+      .procs = BENCH_BOTH,
+      .unit = "ns/job" },
+    { .section = "pipeline",
+      .name = "pipeline3",
+      .peer = "floor: calls",
+      .run = call_twice,
+      .n = 20000000,
+      .procs = BENCH_BOTH,
+      .unit = "ns/item" },
+    { .section = "pipeline10",
+      .name = "pipeline10",
+      .peer = "floor",
+      .run = call_eleven_times,
+      .n = 4000000,
+      .procs = BENCH_BOTH,
+      .unit = "ns/item" },
+    { .section = "heavy",
+      .name = "pipeline4_heavy",
+      .peer = "floor",
+      .run = two_workers,
+      .n = 20000,
+      .procs = BENCH_P2,
+      .unit = "ns/item" },
     { .section = "sieve",
       .name = "sieve2000",
       .peer = "floor",

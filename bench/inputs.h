@@ -2,7 +2,7 @@
 #ifndef KEEL_BENCH_INPUTS_H
 #define KEEL_BENCH_INPUTS_H
 
-/* What the workloads of maps and sorts are given: the same numbers to every program, also to those in
+/* What the workloads of maps, sorts and pipelines are given: the same numbers to every program, also to those in
  * other languages, which make them by the same rules. */
 
 #include <stddef.h>
@@ -61,6 +61,26 @@ typedef struct bench_record {
 
 void bench_fill_i32(int32_t *v, size_t n, bench_pattern pattern);
 void bench_fill_records(bench_record *v, size_t n, bench_pattern pattern);
+
+/* ---- Work ---- */
+
+/* Keeps a CPU busy for about ten microseconds. The low half of what it returns is `v`'s. */
+static inline uint64_t bench_work(uint64_t v)
+{
+    uint64_t x = v | 1;
+
+    for (int i = 0; i < 4500; i++) {
+        x ^= x << 13;
+        x ^= x >> 7;
+        x ^= x << 17;
+    }
+    return x << 32 | (v & UINT32_MAX);
+}
+
+static inline uint64_t bench_work_input(uint64_t result)
+{
+    return result & UINT32_MAX;
+}
 
 #ifdef __cplusplus
 }

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # Makes of single runs, workload TAB peer TAB value TAB unit, the medians in the same form, and then a
-# table that shows for each workload keel, the others, and the ratio of keel's median to each.
+# table that shows for each workload keel, the others, and the ratio of keel's median to each: of the peer
+# "keel", and of the first that is "keel" and something more, such as "keel batch64".
 
 BEGIN { FS = OFS = "\t" }
 
@@ -13,6 +14,8 @@ NF == 4 {
             peers[$1] = $2
             workloads[++workload_count] = $1
         }
+        if ($2 ~ /^keel / && !($1 in second))
+            second[$1] = $2
         unit[key] = $4
     }
     value[key, ++runs[key]] = $3 + 0
@@ -62,7 +65,7 @@ function show(w,    names, n, i, p, key, note) {
         } else {
             printf "%-26s %-33s %10s %-8s %10s..%-10s %10s %11s\n", i == 1 ? w : "", p,
                 short(median[key]), unit[key], short(least[key]), short(most[key]),
-                ratio(w, "keel", p), ratio(w, "keel batch64", p)
+                ratio(w, "keel", p), ratio(w, second[w], p)
         }
     }
 }
@@ -77,7 +80,7 @@ END {
         }
     }
     printf "\n%-26s %-33s %10s %-8s %10s..%-10s %10s %11s\n", "workload", "peer", "median", "unit",
-        "min", "max", "keel/it", "batch64/it"
+        "min", "max", "keel/it", "keel +/it"
     for (i = 1; i <= workload_count; i++)
         if (workloads[i] !~ /_allocs$/)
             show(workloads[i])

@@ -191,6 +191,64 @@ void pipeline3(bench *b)
     BENCH_CHECK(sum == (n - 1) * n * (2 * n - 1) / 6);
 }
 
+void pipeline10(bench *b)
+{
+    constexpr size_t stages = 10;
+    std::vector<unbuffered> link(stages + 1);
+    std::vector<bf::fiber> all;
+    int64_t n = (int64_t)b->n, sum = 0;
+
+    bench_start(b);
+    all.push_back(go([&] {
+        for (int64_t i = 0; i < n; i++)
+            link[0].push(i);
+        link[0].close();
+    }));
+    for (size_t s = 0; s < stages; s++)
+        all.push_back(go([&, s] {
+            for (int64_t v : link[s])
+                link[s + 1].push(v + 1);
+            link[s + 1].close();
+        }));
+    go([&] {
+        for (int64_t v : link[stages])
+            sum += v;
+    }).join();
+    for (auto &f : all)
+        f.join();
+    bench_stop(b);
+    BENCH_CHECK(sum == n * (n - 1) / 2 + 10 * n);
+}
+
+void worker_pool(bench *b)
+{
+    buffered jobs(128), results(128);
+    std::vector<bf::fiber> all;
+    int64_t n = (int64_t)b->n, sum = 0;
+
+    bench_start(b);
+    for (int w = 0; w < 5; w++)
+        all.push_back(go([&] {
+            for (int64_t v : jobs)
+                results.push(v * 2);
+        }));
+    all.push_back(go([&] {
+        for (int64_t i = 0; i < n; i++)
+            jobs.push(i);
+        jobs.close();
+    }));
+    go([&] {
+        for (int64_t i = 0, v = 0; i < n; i++) {
+            results.pop(v);
+            sum += v;
+        }
+    }).join();
+    bench_stop(b);
+    for (auto &f : all)
+        f.join();
+    BENCH_CHECK(sum == n * (n - 1));
+}
+
 // Closing a channel under a blocked push crashes Boost 1.74, so the sieve ends by closing each channel
 // from its only sender and draining the last one.
 void sieve(bench *b)
@@ -296,6 +354,8 @@ const bench_workload workloads[] = {
     { "chan", "chan_buf_spsc", peer, spsc, 1000000, BENCH_BOTH, NULL, false },
     { "chan", "chan_buf_mpmc", peer, mpmc, 512000, BENCH_BOTH, NULL, false },
     { "pipeline", "pipeline3", peer, pipeline3, 100000, BENCH_BOTH, "ns/item", false },
+    { "pipeline10", "pipeline10", peer, pipeline10, 20000, BENCH_BOTH, "ns/item", false },
+    { "pool", "worker_pool", peer, worker_pool, 300000, BENCH_BOTH, "ns/job", false },
     { "sieve", "sieve2000", peer, sieve, 1, BENCH_P1, "ms", true }, /* on two: 20 s */
     { "mutex", "mutex_uncontended", peer, mutex_uncontended, 2000000, BENCH_ANY, NULL, false },
     { "mutex", "mutex_contended4", peer, mutex_contended, 256000, BENCH_P2, NULL, false },

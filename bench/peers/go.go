@@ -235,6 +235,66 @@ func pipeline() {
 	onProcs(func(p string) { measure("pipeline3"+p, "ns/item", 250_000, pipeline3) })
 }
 
+func pipeline10(n int) float64 {
+	numbers := make(chan int)
+	start := time.Now()
+	go func() {
+		for i := 0; i < n; i++ {
+			numbers <- i
+		}
+		close(numbers)
+	}()
+	var from <-chan int = numbers
+	for s := 0; s < 10; s++ {
+		in, out := from, make(chan int)
+		go func() {
+			for v := range in {
+				out <- v + 1
+			}
+			close(out)
+		}()
+		from = out
+	}
+	sum := 0
+	for v := range from {
+		sum += v
+	}
+	check(sum == n*(n-1)/2+10*n)
+	return since(start) / float64(n)
+}
+
+func tenStages() {
+	onProcs(func(p string) { measure("pipeline10"+p, "ns/item", 50_000, pipeline10) })
+}
+
+func workerPool(n int) float64 {
+	jobs, results := make(chan int, 100), make(chan int, 100)
+	start := time.Now()
+	for w := 0; w < 5; w++ {
+		go func() {
+			for j := range jobs {
+				results <- j * 2
+			}
+		}()
+	}
+	go func() {
+		for i := 0; i < n; i++ {
+			jobs <- i
+		}
+		close(jobs)
+	}()
+	sum := 0
+	for i := 0; i < n; i++ {
+		sum += <-results
+	}
+	check(sum == n*(n-1))
+	return since(start) / float64(n)
+}
+
+func pool() {
+	onProcs(func(p string) { measure("worker_pool"+p, "ns/job", 1_000_000, workerPool) })
+}
+
 func select8(n int) float64 {
 	var ch [8]chan int
 	start := time.Now()
@@ -745,6 +805,7 @@ func main() {
 		run  func()
 	}{
 		{"spawn", spawn}, {"yield", yield}, {"chan", channels}, {"pipeline", pipeline},
+		{"pipeline10", tenStages}, {"pool", pool},
 		{"select", selecting}, {"sieve", sieving}, {"mutex", mutex}, {"ctx", contexts},
 		{"sleep", sleeping}, {"err", errs}, {"map", maps}, {"sort", sorts}, {"buf", buffers},
 		{"concat", concat},

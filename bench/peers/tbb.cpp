@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "harness.h"
+#include "inputs.h"
 
 #include <atomic>
 #include <oneapi/tbb/mutex.h>
@@ -136,6 +137,100 @@ void pipeline3(bench *b)
     BENCH_CHECK(sum == (n - 1) * n * (2 * n - 1) / 6);
 }
 
+void pipeline10(bench *b)
+{
+    using tbb::filter_mode;
+    int64_t n = (int64_t)b->n, next = 0, sum = 0;
+    auto chain =
+        tbb::make_filter<void, int64_t>(filter_mode::serial_in_order, [&](tbb::flow_control &fc) {
+            if (next == n)
+                fc.stop();
+            return next++;
+        });
+
+    for (int i = 0; i < 10; i++)
+        chain = chain & tbb::make_filter<int64_t, int64_t>(filter_mode::serial_in_order,
+                                                           [](int64_t v) { return v + 1; });
+    auto all = chain & tbb::make_filter<int64_t, void>(filter_mode::serial_in_order,
+                                                       [&](int64_t v) { sum += v; });
+    bench_start(b);
+    tbb::parallel_pipeline(16, all);
+    bench_stop(b);
+    BENCH_CHECK(sum == n * (n - 1) / 2 + 10 * n);
+}
+
+// The second of its four stages works hard, in two threads; the others keep the order.
+void pipeline4_heavy(bench *b)
+{
+    using tbb::filter_mode;
+    uint64_t n = b->n, next = 0, wrong = 0, seen = 0;
+
+    bench_start(b);
+    tbb::parallel_pipeline(
+        64,
+        tbb::make_filter<void, uint64_t>(filter_mode::serial_in_order, [&](tbb::flow_control &fc) {
+            if (next == n)
+                fc.stop();
+            return next++;
+        }) & tbb::make_filter<uint64_t, uint64_t>(filter_mode::serial_in_order, [](uint64_t v) {
+            return v + 1;
+        }) & tbb::make_filter<uint64_t, uint64_t>(filter_mode::parallel, [](uint64_t v) {
+            return bench_work(v);
+        }) & tbb::make_filter<uint64_t, void>(filter_mode::serial_in_order, [&](uint64_t v) {
+            wrong += bench_work_input(v) != ++seen;
+        }));
+    bench_stop(b);
+    BENCH_CHECK(seen == n && wrong == 0);
+}
+
+void worker_pool(bench *b)
+{
+    queue jobs, results;
+    int64_t n = (int64_t)b->n, sum = 0;
+    std::vector<std::thread> workers;
+
+    jobs.set_capacity(100);
+    results.set_capacity(100);
+    bench_start(b);
+    for (int w = 0; w < 5; w++)
+        workers.emplace_back([&] {
+            for (int64_t v; jobs.pop(v), v != end;)
+                results.push(v * 2);
+        });
+    std::thread submit([&] {
+        for (int64_t i = 0; i < n; i++)
+            jobs.push(i);
+        for (int w = 0; w < 5; w++)
+            jobs.push(end);
+    });
+    for (int64_t i = 0, v; i < n; i++) {
+        results.pop(v);
+        sum += v;
+    }
+    bench_stop(b);
+    submit.join();
+    for (auto &t : workers)
+        t.join();
+    BENCH_CHECK(sum == n * (n - 1));
+}
+
+// The form with tasks: one for each job, each result in its place.
+void worker_tasks(bench *b)
+{
+    std::vector<int64_t> results(b->n);
+    tbb::task_group group;
+    int64_t n = (int64_t)b->n, sum = 0;
+
+    bench_start(b);
+    for (int64_t i = 0; i < n; i++)
+        group.run([&results, i] { results[(size_t)i] = i * 2; });
+    group.wait();
+    for (int64_t v : results)
+        sum += v;
+    bench_stop(b);
+    BENCH_CHECK(sum == n * (n - 1));
+}
+
 template <class M> void lock_by(bench *b, size_t threads)
 {
     M mutex;
@@ -212,6 +307,13 @@ const bench_workload workloads[] = {
     { "chan", "chan_buf_spsc", bounded, spsc, 500000, BENCH_BOTH, NULL, false },
     { "chan", "chan_buf_mpmc", bounded, mpmc, 256000, BENCH_BOTH, NULL, false },
     { "pipeline", "pipeline3", "tbb::parallel_pipeline", pipeline3, 500000, BENCH_BOTH, "ns/item",
+      false },
+    { "pipeline10", "pipeline10", "tbb::parallel_pipeline", pipeline10, 200000, BENCH_BOTH,
+      "ns/item", false },
+    { "heavy", "pipeline4_heavy", "tbb::parallel_pipeline", pipeline4_heavy, 20000, BENCH_P2,
+      "ns/item", false },
+    { "pool", "worker_pool", bounded, worker_pool, 100000, BENCH_BOTH, "ns/job", false },
+    { "pool", "worker_pool", "tbb::task_group", worker_tasks, 1000000, BENCH_BOTH, "ns/job",
       false },
     { "mutex", "mutex_uncontended", "tbb::mutex", mutex_uncontended, 5000000, BENCH_ANY, NULL,
       false },

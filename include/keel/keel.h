@@ -31,6 +31,7 @@
 #include <keel/select.h>
 #include <keel/sim.h>
 #include <keel/sim_net.h>
+#include <keel/singleflight.h>
 #include <keel/str.h>
 #include <keel/sync.h>
 #include <keel/task.h>

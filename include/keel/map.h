@@ -242,7 +242,7 @@ KEEL__MAP_FN keel_err *KEEL__MAP_(swap)(KEEL__MAP *map, KEEL__MAP_KEY key, KEEL_
     bool added;
     KEEL__MAP_SLOT *slot = KEEL__MAP_(keel__claim)(map, key, &added);
 
-    *replaced = slot != NULL && !added;
+    *replaced = !added;
     if (slot == NULL)
         return KEEL_ERR_NOMEM;
     if (!added)

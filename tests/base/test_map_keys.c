@@ -243,6 +243,19 @@ static void strings_are_compared_by_all_their_bytes(void **state)
     counts_deinit(&map);
 }
 
+/* As when 39 bits of two hashes agree. */
+static void strings_of_one_hash_are_told_apart(void **state)
+{
+    (void)state;
+    keel__table_str stored;
+
+    assert_true(keel__table_str_borrow(&stored, KEEL_STR("abc"), 7));
+    assert_true(keel__table_str_is(&stored, KEEL_STR("abc"), 7));
+    assert_false(keel__table_str_is(&stored, KEEL_STR("abc"), 8));
+    assert_false(keel__table_str_is(&stored, KEEL_STR("ab"), 7));
+    assert_false(keel__table_str_is(&stored, KEEL_STR("abd"), 7));
+}
+
 static void a_clone_of_strings_owns_copies(void **state)
 {
     (void)state;
@@ -353,6 +366,7 @@ int main(void)
         keel_test(a_clone_owns_copies),
         keel_test(string_keys_are_copied_and_end_in_a_nul),
         keel_test(strings_are_compared_by_all_their_bytes),
+        keel_test(strings_of_one_hash_are_told_apart),
         keel_test(a_clone_of_strings_owns_copies),
         keel_test(borrowed_keys_stay_where_they_are),
         keel_test(a_key_of_4_gib_is_refused),

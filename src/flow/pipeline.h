@@ -109,10 +109,11 @@ struct keel_pipeline {
 
 typedef struct keel__order keel__order;
 
-/* What one task counts at one stage; written by it alone. */
+/* What one task counts at one stage; written by it alone. What comes to a stage is counted where it comes into
+ * the segment, what leaves one at sources and batches: the rest follows from what is lost on the way. */
 typedef struct keel__counts {
-    keel__a64 in, made /* by source or batch */, failed, retried, filtered, busy_ns, waiting_ns,
-        blocked_ns;
+    keel__a64 in, made, failed, cut /* given up, not by its own fault */, retried, filtered,
+        busy_ns, waiting_ns, blocked_ns;
 } keel__counts;
 
 /* A queue between segments: closed by the last that feeds it. */
@@ -170,20 +171,28 @@ typedef struct keel__held {
     keel_ctx *ctx; /* ends when it must go on */
 } keel__held;
 
+/* What a task does at a stage. */
+typedef struct keel__step {
+    keel_map_fn fn; /* NULL: more than calling a function */
+    void *out;      /* room for what it makes, behind a slot; or what is folded into */
+    void *arg;
+} keel__step;
+
 /* One task of a segment. */
 typedef struct keel__carrier {
     keel__segment *segment;
     unsigned index;
     keel_ctx *ctx;        /* the segment's */
-    unsigned char **outs; /* for each stage room for what it makes, behind a slot */
+    keel__step *steps;    /* for each stage, and one more */
+    keel__counts *counts; /* the same */
     keel__held *held;     /* for each stage that is a batch */
     unsigned char *in;    /* room for an item from the queue or the source, with its slot */
-    keel_lines lines;     /* of a source */
     uint64_t number;      /* of the item that is under way */
     uint64_t made;        /* by a source */
     uint64_t order;       /* its place, in an ordered segment */
-    uint64_t seen;        /* items */
-    uint64_t weight;      /* that the measured ones stand for; 0: this one is not measured */
+    uint64_t measured;    /* items */
+    unsigned unmeasured;  /* that are to come before the next */
+    uint64_t weight;      /* items that the measured one stands for; 0: this one is not measured */
 } keel__carrier;
 
 /* Takes an item through the stages of the segment from `stage` on, and sends what comes out. */

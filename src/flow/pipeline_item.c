@@ -32,6 +32,7 @@ static void give_up(keel__carrier *c, const keel__stage *stage, keel__counts *co
 
     if (keel_ctx_err(c->ctx) != NULL) { /* told to stop: not the item's fault */
         keel_err_free(err);
+        keel__bump(&counts->cut, 1);
         keel__plan_cut(c->segment->plan);
     } else {
         keel__bump(&counts->failed, 1);
@@ -117,7 +118,7 @@ static bool apply(keel__carrier *c, const keel__stage *stage, keel__counts *coun
 static void *hold(keel__carrier *c, size_t index, void *item)
 {
     const keel__stage *stage = &c->segment->stages[index];
-    keel__counts *counts = keel__counts_of(c->segment, c->index, index);
+    keel__counts *counts = &c->counts[index];
     keel__held *held = &c->held[index];
 
     if (held->batch.count == 0) {
@@ -141,7 +142,7 @@ void *keel__take_batch(keel__carrier *c, size_t index)
 {
     const keel__stage *stage = &c->segment->stages[index];
     keel__held *held = &c->held[index];
-    keel_batch *out = (keel_batch *)(void *)c->outs[index];
+    keel_batch *out = c->steps[index].out;
 
     if (held->batch.count == 0)
         return NULL;
@@ -151,7 +152,7 @@ void *keel__take_batch(keel__carrier *c, size_t index)
     keel_ctx_free(held->ctx);
     held->ctx = NULL;
     c->number = held->slot.number;
-    keel__bump(&keel__counts_of(c->segment, c->index, index)->made, 1);
+    keel__bump(&c->counts[index].made, 1);
     return out;
 }
 
@@ -183,7 +184,7 @@ void keel__send(keel__carrier *c, keel__queue *queue, const keel__item_type *typ
     case KEEL_CHAN_WOULD_BLOCK: {
         const int64_t start_ns = keel_ctx_now(c->ctx);
         err = keel_chan_send(c->ctx, queue->chan, slot);
-        keel__bump(&keel__counts_of(c->segment, c->index, c->segment->count - 1)->blocked_ns,
+        keel__bump(&c->counts[c->segment->count - 1].blocked_ns,
                    (uint64_t)(keel_ctx_now(c->ctx) - start_ns));
         break;
     }
@@ -250,38 +251,56 @@ static void end_item(keel__carrier *c, void *item)
     }
 }
 
+/* Takes an item through one stage. Returns what it came to; NULL: the item has ended here. */
+static void *carry_through(keel__carrier *c, size_t index, void *item)
+{
+    keel__stage *stage = &c->segment->stages[index];
+    keel__counts *counts = &c->counts[index];
+    void *out = c->steps[index].out;
+
+    switch (stage->kind) {
+    case KEEL__STAGE_MAP:
+        return apply(c, stage, counts, item, out) ? out : NULL;
+    case KEEL__STAGE_FILTER:
+        if (stage->keep(item, stage->opts.arg))
+            return item;
+        keel__bump(&counts->filtered, 1);
+        keel__item_drop(&stage->in, item);
+        return NULL;
+    case KEEL__STAGE_BATCH:
+        return hold(c, index, item);
+    case KEEL__STAGE_SPLIT:
+        route(c, stage, counts, item);
+        return NULL;
+    default:
+        sink(c, stage, counts, item);
+        return NULL;
+    }
+}
+
 void keel__carry(keel__carrier *c, size_t index, void *item)
 {
-    keel__segment *segment = c->segment;
+    const keel__segment *segment = c->segment;
 
-    for (; index < segment->count; index++) {
-        keel__stage *stage = &segment->stages[index];
-        keel__counts *counts = keel__counts_of(segment, c->index, index);
+    while (item != NULL && index < segment->count) {
+        const keel__step *step = &c->steps[index];
+        keel_err *err = NULL;
 
-        keel__bump(&counts->in, 1);
-        switch (stage->kind) {
-        case KEEL__STAGE_MAP:
-            item = apply(c, stage, counts, item, c->outs[index]) ? c->outs[index] : NULL;
-            break;
-        case KEEL__STAGE_FILTER:
-            if (!stage->keep(item, stage->opts.arg)) {
-                keel__bump(&counts->filtered, 1);
-                keel__item_drop(&stage->in, item);
-                item = NULL;
-            }
-            break;
-        case KEEL__STAGE_BATCH:
-            item = hold(c, index, item);
-            break;
-        case KEEL__STAGE_SPLIT:
-            route(c, stage, counts, item);
-            return;
-        default:
-            sink(c, stage, counts, item);
-            return;
+        if (step->fn == NULL || c->weight > 0) {
+            item = carry_through(c, index++, item);
+            continue;
         }
-        if (item == NULL)
-            break;
+        for (; step->fn != NULL; step++) { /* most items, through most stages */
+            err = step->fn(c->ctx, item, step->out, step->arg);
+            if (err != NULL)
+                break;
+            item = step->out;
+        }
+        index = (size_t)(step - c->steps);
+        if (err != NULL) {
+            give_up(c, &segment->stages[index], &c->counts[index], item, err);
+            item = NULL;
+        }
     }
     end_item(c, item);
 }

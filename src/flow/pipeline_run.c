@@ -11,8 +11,8 @@
 #include "task/worker.h"
 
 /* The first items of a task are all measured, then one of so many, for all of them. And a task lets others run
- * now and then, though it never has to wait. */
-enum { MEASURED_AT_FIRST = 64, MEASURED_THEN = 64, TURN = 256 };
+ * now and then, though it never has to wait: every so many that are measured. */
+enum { MEASURED_AT_FIRST = 64, MEASURED_THEN = 64, TURN = 4 };
 
 /* ---- Ending early ---- */
 
@@ -63,21 +63,33 @@ static void leave(keel__segment *segment)
 
 /* ---- Where items come from ---- */
 
-/* Begins the next item. */
-static void begin(keel__carrier *c)
+/* Begins an item that is measured. */
+static void begin_measured(keel__carrier *c)
 {
-    const uint64_t seen = ++c->seen;
+    const bool first = c->measured++ < MEASURED_AT_FIRST;
 
-    c->weight = seen <= MEASURED_AT_FIRST ? 1 : seen % MEASURED_THEN == 0 ? MEASURED_THEN : 0;
-    if (seen % TURN == 0)
+    c->weight = first ? 1 : MEASURED_THEN;
+    c->unmeasured = c->measured < MEASURED_AT_FIRST ? 0 : MEASURED_THEN - 1;
+    if (!first && c->measured % TURN == 0)
         keel_yield();
+}
+
+/* Begins the next item. */
+static inline void begin(keel__carrier *c)
+{
+    if (c->unmeasured > 0) {
+        c->unmeasured--;
+        c->weight = 0;
+    } else {
+        begin_measured(c);
+    }
 }
 
 /* A source has made an item. */
 static void carry_made(keel__carrier *c, void *item)
 {
     c->number = ++c->made;
-    keel__bump(&keel__counts_of(c->segment, 0, 0)->made, 1);
+    keel__store_relaxed(&c->counts->made, c->made);
     begin(c);
     keel__carry(c, 1, item);
 }
@@ -126,7 +138,7 @@ static void end_source(keel__carrier *c, const keel__stage *source, keel_err *er
         keel__plan_cut(c->segment->plan);
     } else {
         c->number = ++c->made;
-        keel__bump(&keel__counts_of(c->segment, 0, 0)->failed, 1);
+        keel__bump(&c->counts->failed, 1);
         keel__fail(c, source, err);
     }
 }
@@ -198,8 +210,7 @@ static keel_err *receive(keel__carrier *c)
     }
     const int64_t start_ns = keel_ctx_now(c->ctx);
     keel_err *err = keel_chan_recv(until, chan, c->in);
-    keel__bump(&keel__counts_of(c->segment, c->index, 0)->waiting_ns,
-               (uint64_t)(keel_ctx_now(c->ctx) - start_ns));
+    keel__bump(&c->counts->waiting_ns, (uint64_t)(keel_ctx_now(c->ctx) - start_ns));
     return err;
 }
 
@@ -240,6 +251,7 @@ static void run_queue(keel__carrier *c)
         if (err == NULL) {
             const keel__slot *slot = (const keel__slot *)(const void *)c->in;
             c->number = slot->number;
+            keel__bump(&c->counts->in, 1);
             begin(c);
             keel__carry(c, 0, keel__slot_item(c->in));
             if (c->held != NULL && keel_ctx_err(c->held[0].ctx) != NULL)
@@ -259,21 +271,46 @@ static void run_queue(keel__carrier *c)
 
 /* ---- Tasks ---- */
 
+/* Whether a stage makes something of an item. */
+static bool makes(const keel__stage *stage)
+{
+    return stage->kind == KEEL__STAGE_MAP || stage->kind == KEEL__STAGE_BATCH;
+}
+
 static void free_carrier(keel__carrier *c)
 {
     for (size_t i = 0; i < c->segment->count; i++) {
-        if (c->outs != NULL && c->outs[i] != NULL)
-            keel_mem_free(keel__slot_of(c->outs[i]));
+        if (c->steps != NULL && c->steps[i].out != NULL && makes(&c->segment->stages[i]))
+            keel_mem_free(keel__slot_of(c->steps[i].out));
         if (c->held == NULL)
             continue;
         if (c->held[i].batch.count > 0) /* cut off */
             keel__item_drop(&c->segment->stages[i].out, &c->held[i].batch);
         keel_ctx_free(c->held[i].ctx);
     }
-    keel_mem_free(c->outs);
+    keel_mem_free(c->steps);
     keel_mem_free(c->held);
     keel_mem_free(c->in);
     keel_mem_free(c);
+}
+
+/* What a task does at a stage. */
+static keel_err *make_step(const keel__stage *stage, keel__step *step)
+{
+    const keel_stage_opts *opts = &stage->opts;
+
+    if (makes(stage)) {
+        void *room = keel_mem_calloc(1, KEEL__SLOT_BYTES + stage->out.bytes);
+        if (room == NULL)
+            return KEEL_ERR_NOMEM;
+        step->out = keel__slot_item(room);
+    } else {
+        step->out = stage->items;
+    }
+    step->arg = opts->arg;
+    if (opts->timeout_ns == 0 && opts->retry == NULL && stage->in.kind == KEEL__ITEM_PLAIN)
+        step->fn = stage->fn.fn;
+    return NULL;
 }
 
 static keel_err *make_carrier(keel__segment *segment, unsigned index, keel__carrier **out)
@@ -286,19 +323,15 @@ static keel_err *make_carrier(keel__segment *segment, unsigned index, keel__carr
     c->segment = segment;
     c->index = index;
     c->ctx = segment->ctx;
+    c->counts = keel__counts_of(segment, index, 0);
     const keel__stage *first = &segment->stages[0];
     const size_t in_bytes = keel__is_source(first) ? first->out.bytes : first->in.bytes;
     c->in = keel_mem_calloc(1, KEEL__SLOT_BYTES + in_bytes);
-    c->outs = keel_mem_calloc(segment->count, sizeof *c->outs);
-    bool batches = false, fine = c->in != NULL && c->outs != NULL;
+    c->steps = keel_mem_calloc(segment->count + 1, sizeof *c->steps);
+    bool batches = false, fine = c->in != NULL && c->steps != NULL;
     for (size_t i = 0; fine && i < segment->count; i++) {
-        const keel__stage *stage = &segment->stages[i];
-        if (stage->kind != KEEL__STAGE_MAP && stage->kind != KEEL__STAGE_BATCH)
-            continue;
-        void *room = keel_mem_calloc(1, KEEL__SLOT_BYTES + stage->out.bytes);
-        c->outs[i] = room != NULL ? keel__slot_item(room) : NULL;
-        fine = room != NULL;
-        batches |= stage->kind == KEEL__STAGE_BATCH;
+        fine = make_step(&segment->stages[i], &c->steps[i]) == NULL;
+        batches |= segment->stages[i].kind == KEEL__STAGE_BATCH;
     }
     if (fine && batches) {
         c->held = keel_mem_calloc(segment->count, sizeof *c->held);

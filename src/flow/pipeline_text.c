@@ -84,16 +84,19 @@ keel_err *keel_pipeline_explain(const keel_pipeline *p, keel_buf *out)
 
 /* ---- Numbers ---- */
 
-static void add_counts(const keel__segment *segment, size_t index, keel_stage_stats *out)
+/* `*flows` is what came out of the stage before it in the segment. */
+static void add_counts(const keel__segment *segment, size_t index, uint64_t *flows,
+                       keel_stage_stats *out)
 {
     const keel__stage *stage = &segment->stages[index];
-    uint64_t made = 0;
+    uint64_t made = 0, cut = 0;
 
     for (unsigned task = 0; task < segment->parallel; task++) {
         const keel__counts *counts = keel__counts_of(segment, task, index);
 
         out->in += keel__load_relaxed(&counts->in);
         made += keel__load_relaxed(&counts->made);
+        cut += keel__load_relaxed(&counts->cut);
         out->failed += keel__load_relaxed(&counts->failed);
         out->retried += keel__load_relaxed(&counts->retried);
         out->filtered += keel__load_relaxed(&counts->filtered);
@@ -101,11 +104,14 @@ static void add_counts(const keel__segment *segment, size_t index, keel_stage_st
         out->waiting_ns += (int64_t)keel__load_relaxed(&counts->waiting_ns);
         out->blocked_ns += (int64_t)keel__load_relaxed(&counts->blocked_ns);
     }
-    const uint64_t gone = out->failed + out->filtered;
+    if (index > 0)
+        out->in = *flows;
+    const uint64_t gone = out->failed + out->filtered + cut;
     if (keel__is_source(stage) || stage->kind == KEEL__STAGE_BATCH)
         out->out = made;
     else
         out->out = out->in > gone ? out->in - gone : 0;
+    *flows = out->out;
     if (index == 0 && segment->in != NULL && segment->in->chan != NULL)
         out->queued = keel_chan_len(segment->in->chan);
     if (index == segment->count - 1 && segment->order != NULL)
@@ -121,12 +127,13 @@ size_t keel_pipeline_get_stats(keel_pipeline *p, keel_stage_stats *out, size_t m
     const keel__plan *plan = p->plan;
     for (size_t i = 0; plan != NULL && i < plan->segment_count; i++) {
         const keel__segment *segment = &plan->segments[i];
+        uint64_t flows = 0;
 
         for (size_t s = 0; s < segment->count; s++, count++) {
             if (count >= max)
                 continue;
             out[count] = (keel_stage_stats){ .name = segment->stages[s].name };
-            add_counts(segment, s, &out[count]);
+            add_counts(segment, s, &flows, &out[count]);
         }
     }
     keel__spin_unlock(&p->lock);

@@ -176,6 +176,7 @@ typedef struct keel__step {
     keel_map_fn fn; /* NULL: more than calling a function */
     void *out;      /* room for what it makes, behind a slot; or what is folded into */
     void *arg;
+    const keel__stage *stage;
 } keel__step;
 
 /* One task of a segment. */
@@ -185,18 +186,43 @@ typedef struct keel__carrier {
     keel_ctx *ctx;        /* the segment's */
     keel__step *steps;    /* for each stage, and one more */
     keel__counts *counts; /* the same */
+    size_t sunk;          /* past the sink, where nothing is left to do; SIZE_MAX: there is none */
     keel__held *held;     /* for each stage that is a batch */
     unsigned char *in;    /* room for an item from the queue or the source, with its slot */
     uint64_t number;      /* of the item that is under way */
-    uint64_t made;        /* by a source */
     uint64_t order;       /* its place, in an ordered segment */
     uint64_t measured;    /* items */
     unsigned unmeasured;  /* that are to come before the next */
     uint64_t weight;      /* items that the measured one stands for; 0: this one is not measured */
 } keel__carrier;
 
-/* Takes an item through the stages of the segment from `stage` on, and sends what comes out. */
-void keel__carry(keel__carrier *c, size_t stage, void *item);
+/* Takes an item through the stages of the segment from `stage` on, and sends what comes out. If it has failed at
+ * that stage, with `err`, it is given up. */
+void keel__carry_on(keel__carrier *c, size_t stage, void *item, keel_err *err);
+
+/* Calls the functions of the stages that ask for no more. Returns the first that does, or that failed. */
+static inline size_t keel__stride(const keel__carrier *c, size_t stage, void **item, keel_err **err)
+{
+    const keel__step *step = &c->steps[stage];
+
+    for (; step->fn != NULL; step++) {
+        *err = step->fn(c->ctx, *item, step->out, step->arg);
+        if (*err != NULL)
+            break;
+        *item = step->out;
+    }
+    return (size_t)(step - c->steps);
+}
+
+static inline void keel__carry(keel__carrier *c, size_t stage, void *item)
+{
+    keel_err *err = NULL;
+
+    if (c->weight == 0)
+        stage = keel__stride(c, stage, &item, &err);
+    if (err != NULL || stage != c->sunk)
+        keel__carry_on(c, stage, item, err);
+}
 
 /* The batch that a stage has begun, to be carried on; NULL: there is none. */
 void *keel__take_batch(keel__carrier *c, size_t stage);

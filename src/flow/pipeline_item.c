@@ -278,29 +278,21 @@ static void *carry_through(keel__carrier *c, size_t index, void *item)
     }
 }
 
-void keel__carry(keel__carrier *c, size_t index, void *item)
+void keel__carry_on(keel__carrier *c, size_t index, void *item, keel_err *err)
 {
     const keel__segment *segment = c->segment;
 
-    while (item != NULL && index < segment->count) {
-        const keel__step *step = &c->steps[index];
-        keel_err *err = NULL;
-
-        if (step->fn == NULL || c->weight > 0) {
-            item = carry_through(c, index++, item);
-            continue;
-        }
-        for (; step->fn != NULL; step++) { /* most items, through most stages */
-            err = step->fn(c->ctx, item, step->out, step->arg);
-            if (err != NULL)
-                break;
-            item = step->out;
-        }
-        index = (size_t)(step - c->steps);
+    for (;;) {
         if (err != NULL) {
-            give_up(c, &segment->stages[index], &c->counts[index], item, err);
+            give_up(c, c->steps[index].stage, &c->counts[index], item, err);
             item = NULL;
         }
+        if (item == NULL || index == segment->count)
+            break;
+        item = carry_through(c, index++, item);
+        err = NULL;
+        if (item != NULL && c->weight == 0)
+            index = keel__stride(c, index, &item, &err);
     }
     end_item(c, item);
 }

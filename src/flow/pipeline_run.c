@@ -7,6 +7,8 @@
 #include <keel/task.h>
 
 #include "base/process.h"
+#include "base/sim_hook.h"
+#include "task/ctx.h"
 #include "task/group.h"
 #include "task/worker.h"
 
@@ -86,18 +88,25 @@ static inline void begin(keel__carrier *c)
 }
 
 /* A source has made an item. */
-static void carry_made(keel__carrier *c, void *item)
+static inline void carry_made(keel__carrier *c, void *item)
 {
-    c->number = ++c->made;
-    keel__store_relaxed(&c->counts->made, c->made);
+    const uint64_t number = keel__load_relaxed(&c->counts->made) + 1;
+
+    keel__store_relaxed(&c->counts->made, number);
+    c->number = number;
     begin(c);
     keel__carry(c, 1, item);
 }
 
 /* Whether a task at a source shall go on. */
-static bool going_on(keel__carrier *c)
+static inline bool going_on(keel__carrier *c)
 {
-    if (keel_ctx_err(c->ctx) == NULL)
+    const keel_ctx *ctx = c->ctx;
+
+    keel__point(KEEL__OP_CTX_ERR, ctx);
+    if (keel__load(&ctx->state) == KEEL__CTX_LIVE && ctx->deadline_ns == INT64_MAX)
+        return true; /* what keel_ctx_err says without a call */
+    if (keel__ctx_err(c->ctx) == NULL)
         return true;
     keel__plan_cut(c->segment->plan);
     return false;
@@ -137,7 +146,7 @@ static void end_source(keel__carrier *c, const keel__stage *source, keel_err *er
         keel_err_free(err);
         keel__plan_cut(c->segment->plan);
     } else {
-        c->number = ++c->made;
+        c->number = keel__load_relaxed(&c->counts->made) + 1;
         keel__bump(&c->counts->failed, 1);
         keel__fail(c, source, err);
     }
@@ -153,7 +162,7 @@ static keel_err *make_line(keel__carrier *c, keel_str text)
     if (text.len > 0)
         memcpy(copy, text.ptr, text.len);
     copy[text.len] = '\0';
-    *line = (keel_line){ copy, text.len, c->made + 1 };
+    *line = (keel_line){ copy, text.len, keel__load_relaxed(&c->counts->made) + 1 };
     return NULL;
 }
 
@@ -307,6 +316,7 @@ static keel_err *make_step(const keel__stage *stage, keel__step *step)
     } else {
         step->out = stage->items;
     }
+    step->stage = stage;
     step->arg = opts->arg;
     if (opts->timeout_ns == 0 && opts->retry == NULL && stage->in.kind == KEEL__ITEM_PLAIN)
         step->fn = stage->fn.fn;
@@ -324,6 +334,7 @@ static keel_err *make_carrier(keel__segment *segment, unsigned index, keel__carr
     c->index = index;
     c->ctx = segment->ctx;
     c->counts = keel__counts_of(segment, index, 0);
+    c->sunk = segment->out_count == 0 ? segment->count : SIZE_MAX;
     const keel__stage *first = &segment->stages[0];
     const size_t in_bytes = keel__is_source(first) ? first->out.bytes : first->in.bytes;
     c->in = keel_mem_calloc(1, KEEL__SLOT_BYTES + in_bytes);

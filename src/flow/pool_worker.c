@@ -8,6 +8,7 @@
 
 #include "base/process.h"
 #include "base/sim_hook.h"
+#include "task/ctx.h"
 #include "task/group.h"
 
 /* ---- One job ---- */
@@ -85,6 +86,13 @@ static keel_err *call(keel_pool *pool, keel_ctx *ctx, const keel__job *job, void
     return err;
 }
 
+static inline void count_end(keel__pool_worker *worker, const keel_err *err)
+{
+    keel__a64 *number = err == NULL ? &worker->done : &worker->failed;
+
+    keel__store_relaxed(number, keel__load_relaxed(number) + 1);
+}
+
 bool keel__pool_run(keel_pool *pool, keel__pool_worker *worker, keel_ctx *ctx, const keel__job *job,
                     void *out)
 {
@@ -103,12 +111,10 @@ bool keel__pool_run(keel_pool *pool, keel__pool_worker *worker, keel_ctx *ctx, c
     keel_err *err = call(pool, ctx, job, job->done != NULL ? job->out : out);
     if (measured)
         keel__times_add(&worker->run, keel_ctx_now(ctx) - start_ns);
-    if (worker != NULL) {
-        keel__a64 *number = err == NULL ? &worker->done : &worker->failed;
-        keel__store_relaxed(number, keel__load_relaxed(number) + 1);
-    } else {
+    if (worker != NULL)
+        count_end(worker, err);
+    else
         keel__add(err == NULL ? &pool->here_done : &pool->here_failed, 1);
-    }
     const bool has_result = tell(pool, job, out, err);
     if (job->owns_ctx)
         keel_ctx_free(job->ctx);
@@ -117,20 +123,41 @@ bool keel__pool_run(keel_pool *pool, keel__pool_worker *worker, keel_ctx *ctx, c
 
 /* ---- Workers ---- */
 
+/* Whether a job asks for no more than a call of the function, and its context has not ended. */
+static inline bool is_plain(const keel_pool *pool, const keel__job *job)
+{
+    keel__point(KEEL__OP_CTX_ERR, pool->ctx);
+    return job->ctx == NULL && job->done == NULL && !job->measured &&
+           keel__load(&pool->ctx->state) == KEEL__CTX_LIVE && pool->ctx->deadline_ns == INT64_MAX;
+}
+
 /* Runs the jobs of a batch, and sends their results. */
 static void work_off(keel__pool_worker *worker, size_t count)
 {
     keel_pool *pool = worker->pool;
-    size_t results = 0, sent = 0;
+    const size_t out_bytes = pool->fn.out_bytes;
+    const bool quick = pool->opts.job_timeout_ns == 0 && pool->opts.on_done == NULL;
+    unsigned char *slot = worker->slots, *out = worker->outs;
+    size_t sent = 0;
 
     keel__store_relaxed(&worker->running, count);
-    for (size_t i = 0; i < count; i++) {
-        keel__job *job = (keel__job *)(void *)(worker->slots + i * pool->slot_bytes);
-        void *out = pool->fn.out_bytes > 0 ? worker->outs + results * pool->fn.out_bytes : NULL;
+    for (size_t left = count; left > 0; left--, slot += pool->slot_bytes) {
+        keel__job *job = (keel__job *)(void *)slot;
+        bool has_result;
 
-        results += keel__pool_run(pool, worker, pool->ctx, job, out);
-        keel__store_relaxed(&worker->running, count - i - 1);
+        if (quick && is_plain(pool, job)) {
+            keel_err *err = pool->fn.fn(pool->ctx, keel__job_in(job), out, pool->opts.arg);
+            has_result = err == NULL && pool->results != NULL;
+            count_end(worker, err);
+            if (err != NULL)
+                tell(pool, job, NULL, err);
+        } else {
+            has_result = keel__pool_run(pool, worker, pool->ctx, job, out);
+        }
+        out += has_result ? out_bytes : 0;
+        keel__store_relaxed(&worker->running, left - 1);
     }
+    const size_t results = out_bytes > 0 ? (size_t)(out - worker->outs) / out_bytes : 0;
     if (results == 0)
         return;
     /* the pool's context is the only thing that can keep it from being sent */

@@ -7,7 +7,8 @@
  * <keel/heap.h>.
  *
  * The pairing heap of Fredman, Sedgewick, Sleator and Tarjan (1986), two-pass variant, without recursion. A
- * node's children are a list; `prev` of the first child is the parent. */
+ * node's children are a list; `prev` of the first child is the parent. `next` and `prev` of a root mean
+ * nothing. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -43,7 +44,6 @@ static inline keel__heap_node *keel__heap_meld(keel__heap_node *a, keel__heap_no
     if (a->child != NULL)
         a->child->prev = b;
     a->child = b;
-    a->next = a->prev = NULL;
     return a;
 }
 
@@ -57,9 +57,6 @@ static inline keel__heap_node *keel__heap_meld_siblings(keel__heap_node *first,
         keel__heap_node *a = first, *b = a->next;
 
         first = b != NULL ? b->next : NULL;
-        a->next = a->prev = NULL;
-        if (b != NULL)
-            b->next = b->prev = NULL;
         a = keel__heap_meld(a, b, before);
         a->next = pairs;
         pairs = a;
@@ -67,7 +64,6 @@ static inline keel__heap_node *keel__heap_meld_siblings(keel__heap_node *first,
     while (pairs != NULL) {
         keel__heap_node *next = pairs->next;
 
-        pairs->next = NULL;
         root = keel__heap_meld(root, pairs, before);
         pairs = next;
     }
@@ -77,7 +73,7 @@ static inline keel__heap_node *keel__heap_meld_siblings(keel__heap_node *first,
 /* Cost: O(1). */
 static inline void keel__heap_add(keel__heap *heap, keel__heap_node *node, keel__heap_before before)
 {
-    node->child = node->next = node->prev = NULL;
+    node->child = NULL;
     heap->root = keel__heap_meld(heap->root, node, before);
 }
 

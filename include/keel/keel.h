@@ -23,6 +23,7 @@
 #include <keel/limiter.h>
 #include <keel/mem.h>
 #include <keel/pipeline.h>
+#include <keel/policy.h>
 #include <keel/pool.h>
 #include <keel/rand.h>
 #include <keel/retry.h>

@@ -9,6 +9,7 @@
 #include "base/sim_hook.h"
 #include "base/spin.h"
 #include "flow/options.h"
+#include "flow/parts.h"
 #include "flow/window.h"
 #include "task/random.h"
 
@@ -110,6 +111,11 @@ keel_err *keel_breaker_new(keel_breaker **out, const keel_breaker_opts *given)
 void keel_breaker_free(keel_breaker *breaker)
 {
     keel_mem_free(breaker);
+}
+
+const keel_breaker_opts *keel__breaker_opts(const keel_breaker *breaker)
+{
+    return &breaker->opts;
 }
 
 /* ---- Changes of state, all under the lock ---- */

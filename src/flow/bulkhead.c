@@ -8,6 +8,7 @@
 #include "base/process.h"
 #include "base/spin.h"
 #include "flow/options.h"
+#include "flow/parts.h"
 
 KEEL_ERR_DEFINE(keel_err_bulkhead_full, "bulkhead is full");
 
@@ -42,6 +43,11 @@ void keel_bulkhead_free(keel_bulkhead *bulkhead)
         return;
     keel_semaphore_deinit(&bulkhead->places);
     keel_mem_free(bulkhead);
+}
+
+const keel_bulkhead_opts *keel__bulkhead_opts(const keel_bulkhead *bulkhead)
+{
+    return &bulkhead->opts;
 }
 
 /* One more waits, if it may. */

@@ -10,6 +10,7 @@
 #include "base/spin.h"
 #include "flow/bucket.h"
 #include "flow/options.h"
+#include "flow/parts.h"
 
 KEEL_ERR_DEFINE(keel_err_rate_limited, "rate limited");
 
@@ -146,6 +147,14 @@ keel_err *keel_limiter_set_burst(keel_limiter *limiter, double burst)
     keel__bucket_set_burst(enter(limiter, __func__, now(limiter, __func__)), burst);
     leave(limiter);
     return NULL;
+}
+
+void keel__limiter_get(keel_limiter *limiter, double *per_second, double *burst)
+{
+    const keel__bucket *bucket = enter(limiter, __func__, now(limiter, __func__));
+    *per_second = bucket->per_second;
+    *burst = bucket->burst;
+    leave(limiter);
 }
 
 double keel_limiter_tokens(keel_limiter *limiter)

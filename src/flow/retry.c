@@ -10,6 +10,7 @@
 
 #include "base/process.h"
 #include "flow/options.h"
+#include "flow/parts.h"
 #include "task/random.h"
 
 #define FIELD_PERMANENT "permanent"
@@ -72,6 +73,11 @@ void keel_retry_free(keel_retry *retry)
     keel_mem_free(retry);
 }
 
+const keel_retry_opts *keel__retry_opts(const keel_retry *retry)
+{
+    return &retry->opts;
+}
+
 /* ---- What errors say ---- */
 
 keel_err *keel_permanent(keel_err *err)
@@ -98,8 +104,8 @@ static bool wants_retry(const keel_retry_opts *opts, const keel_err *err)
 
     if (keel_err_field(err, FIELD_PERMANENT, &said))
         return false;
-    if (is_refusal(err) && !keel_err_field(err, FIELD_AFTER, &said))
-        return false;
+    if (is_refusal(err))
+        return keel_err_field(err, FIELD_AFTER, &said);
     if (opts->retryable != NULL)
         return opts->retryable(err, opts->arg);
     return !keel_err_is(err, KEEL_ERR_CANCELLED) && !keel_err_is(err, KEEL_ERR_INVAL) &&

@@ -2,8 +2,8 @@
 /*
  * Five workers share a hundred jobs.
  *
- * Shows:  channels as queues, a waitgroup that says when the results are complete, and a group
- *         that joins all tasks and hands back the first error.
+ * Shows:  keel's own pool: a bounded queue, workers, and a channel of results that is closed after the
+ *         last one. worker_pool_by_hand.c has the same made of channels and tasks.
  * Run:    ./worker_pool
  * Prints: three results (which ones come first is not determined), then `Processed 100 jobs`
  */
@@ -23,74 +23,45 @@ typedef struct result {
     int value;
 } result;
 
-/* Lives in run's frame: run waits for the group, so the frame outlives every task. */
-typedef struct pool {
-    keel_chan *jobs;
-    keel_chan *results;
-    keel_waitgroup working;
-} pool;
-
-static keel_err *worker(keel_ctx *ctx, void *arg)
+static keel_err *work(keel_ctx *ctx, const void *in, void *out, void *arg)
 {
-    pool *p = arg;
-    keel_err *err = NULL;
-    job j;
+    const job *j = in;
 
-    while (err == NULL && keel_chan_next(ctx, p->jobs, &j))
-        err = keel_chan_send(ctx, p->results, &(result){ j, j.value * 2 });
-    keel_waitgroup_done(&p->working);
-    return err != NULL ? err : keel_ctx_err(ctx);
+    (void)ctx, (void)arg;
+    *(result *)out = (result){ *j, j->value * 2 };
+    return NULL;
 }
 
+/* A task of its own: while it waits for room in the queue, run takes results. */
 static keel_err *submit_jobs(keel_ctx *ctx, void *arg)
 {
-    pool *p = arg;
+    keel_pool *pool = arg;
 
     for (int i = 0; i < JOBS; i++)
-        KEEL_TRY(keel_chan_send(ctx, p->jobs, &(job){ i, i }));
-    keel_chan_close(p->jobs); /* no more jobs: the workers finish */
-    return NULL;
-}
-
-static keel_err *close_results(keel_ctx *ctx, void *arg)
-{
-    pool *p = arg;
-
-    KEEL_TRY(keel_waitgroup_wait(ctx, &p->working));
-    keel_chan_close(p->results); /* no more results: the loop in run ends */
-    return NULL;
+        KEEL_TRY(keel_pool_submit(ctx, pool, &(job){ i, i }));
+    return keel_pool_close(ctx, pool); /* no more jobs: the workers finish, the results end */
 }
 
 static keel_err *run(keel_ctx *ctx, void *arg)
 {
+    keel_pool *pool;
+
     (void)arg;
-    pool p = { 0 };
-    keel_err *err = keel_chan_new(&p.jobs, sizeof(job), &(keel_chan_opts){ .capacity = 100 });
-    if (err == NULL)
-        err = keel_chan_new(&p.results, sizeof(result), &(keel_chan_opts){ .capacity = 100 });
-    if (err != NULL)
-        goto free_channels;
-
+    KEEL_TRY(keel_pool_new(ctx, &pool, KEEL_FN(work, job, result),
+                           &(keel_pool_opts){ .workers = WORKERS, .results = 100 }));
     keel_group *group = keel_group_new(ctx, NULL);
-    keel_waitgroup_add(&p.working, WORKERS);
-    for (int i = 0; i < WORKERS; i++)
-        keel_group_go(group, worker, &p);
-    keel_group_go(group, submit_jobs, &p);
-    keel_group_go(group, close_results, &p);
+    keel_group_go(group, submit_jobs, pool);
 
-    /* The group's context, not ctx: should a task fail, nobody may be left to close the results. */
     result r;
     int count = 0;
-    while (keel_chan_next(keel_group_ctx(group), p.results, &r))
+    /* The group's context, not ctx: should it fail to submit, nobody closes the pool. */
+    while (keel_chan_next(keel_group_ctx(group), keel_pool_results(pool), &r))
         if (++count <= 3)
             printf("Job %d: %d -> %d\n", r.job.id, r.job.value, r.value);
-    err = keel_group_wait(group);
+    keel_err *err = keel_group_wait(group);
     if (err == NULL)
         printf("Processed %d jobs\n", count);
-
-free_channels:
-    keel_chan_free(p.results);
-    keel_chan_free(p.jobs);
+    keel_pool_free(pool);
     return err;
 }
 

@@ -33,6 +33,12 @@ typedef struct keel__slot {
 _Static_assert(sizeof(keel__slot) <= 16, "items behind it are aligned to 16");
 enum { KEEL__SLOT_BYTES = 16 };
 
+/* A slot and an item of that size behind it, so that the next slot is aligned too. */
+static inline size_t keel__slot_room(size_t item_bytes)
+{
+    return KEEL__SLOT_BYTES + (item_bytes + 15) / 16 * 16;
+}
+
 static inline keel__slot *keel__slot_of(void *item)
 {
     return (keel__slot *)(void *)((char *)item - KEEL__SLOT_BYTES);

@@ -309,7 +309,7 @@ static keel_err *make_step(const keel__stage *stage, keel__step *step)
     const keel_stage_opts *opts = &stage->opts;
 
     if (makes(stage)) {
-        void *room = keel_mem_calloc(1, KEEL__SLOT_BYTES + stage->out.bytes);
+        void *room = keel_mem_calloc(1, keel__slot_room(stage->out.bytes));
         if (room == NULL)
             return KEEL_ERR_NOMEM;
         step->out = keel__slot_item(room);
@@ -337,7 +337,7 @@ static keel_err *make_carrier(keel__segment *segment, unsigned index, keel__carr
     c->sunk = segment->out_count == 0 ? segment->count : SIZE_MAX;
     const keel__stage *first = &segment->stages[0];
     const size_t in_bytes = keel__is_source(first) ? first->out.bytes : first->in.bytes;
-    c->in = keel_mem_calloc(1, KEEL__SLOT_BYTES + in_bytes);
+    c->in = keel_mem_calloc(1, keel__slot_room(in_bytes));
     c->steps = keel_mem_calloc(segment->count + 1, sizeof *c->steps);
     bool batches = false, fine = c->in != NULL && c->steps != NULL;
     for (size_t i = 0; fine && i < segment->count; i++) {
@@ -410,7 +410,7 @@ static keel_err *open_queue(keel__plan *plan, keel__queue *queue)
             bytes = segment->stages[0].in.bytes;
     }
     return keel_chan_new(
-        &queue->chan, KEEL__SLOT_BYTES + bytes,
+        &queue->chan, keel__slot_room(bytes),
         &(keel_chan_opts){ .capacity = plan->p->opts.queue, .item_free = drop_slot });
 }
 
@@ -425,7 +425,7 @@ static keel_err *open_segment(keel__plan *plan, keel__segment *segment)
     if (!segment->ordered)
         return NULL;
     return keel__order_new(&segment->order, segment->parallel + keel__order_room(segment),
-                           KEEL__SLOT_BYTES + segment->stages[segment->count - 1].out.bytes);
+                           keel__slot_room(segment->stages[segment->count - 1].out.bytes));
 }
 
 /* Starts the tasks of a segment; those of a parallel one apart. */

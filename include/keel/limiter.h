@@ -9,6 +9,7 @@
 #include <keel/clock.h>
 #include <keel/ctx.h>
 #include <keel/err.h>
+#include <keel/str.h>
 #include <keel/task.h>
 
 KEEL_BEGIN_DECLS
@@ -85,6 +86,68 @@ double keel_limiter_tokens(keel_limiter *limiter);
 
 /** How long until `count` tokens are there, if nobody takes any: for a Retry-After. */
 int64_t keel_limiter_delay(keel_limiter *limiter, double count);
+
+/* ---- How often, for each key ---- */
+
+/**
+ * A token bucket for each key, such as a client's address: all with the same rate and burst.
+ *
+ * Memory is bounded: there is room for max_keys buckets. A bucket that has become full again is as good as a
+ * new one, so its room goes to the next key that comes. A new key that finds no room shares one bucket with
+ * all others that find none, as it does when there is no memory.
+ *
+ * Who floods it with ever new keys
+ *     can take `burst` tokens for each of max_keys keys, and what comes back in their buckets; and as long as
+ *     that goes on, can have new clients refused, because they share one bucket with the flood;
+ *     cannot have a bucket forgotten before it is full again, its own or another's; nor make it use more
+ *     memory, or more time for a call; nor find a key that shares a bucket with a given one: keys are told
+ *     apart by 64 bits of a hash under a secret of the process.
+ * So take for a key what a stranger does not have many of (an account, the /64 of an IPv6 address), and for
+ * max_keys more than there are clients in the time in which a bucket fills.
+ *
+ * Threads: any, all functions, at once; only keel_keyed_limiter_free needs the others finished.
+ * Cost:    O(1): of eight buckets at most it is asked whether they are full again. Some 100 bytes a key.
+ */
+typedef struct keel_keyed_limiter keel_keyed_limiter;
+
+typedef struct keel_keyed_limiter_opts {
+    double per_second; /**< As in keel_limiter_opts, like the next. */
+    double burst;
+    size_t max_keys;   /**< At most 100,000,000. 0: 10,000. */
+    keel_clock *clock; /**< For allow and delay; borrowed. NULL: keel_clock_system(). */
+} keel_keyed_limiter_opts;
+
+/**
+ * Makes one. Memory for buckets comes when it is needed.
+ *
+ * Errors: KEEL_ERR_INVAL, naming the field; KEEL_ERR_NOMEM.
+ * Owns:   *out is yours, to be freed with keel_keyed_limiter_free.
+ */
+KEEL_NODISCARD keel_err *keel_keyed_limiter_new(keel_keyed_limiter **out,
+                                                const keel_keyed_limiter_opts *opts);
+void keel_keyed_limiter_free(keel_keyed_limiter *limiter);
+
+/** Takes `count` tokens of that key if they are there. Says whether it did. The bytes of a number are a key
+ * too: `(keel_str){ (const char *)&id, sizeof id }`. */
+KEEL_NODISCARD bool keel_keyed_limiter_allow(keel_keyed_limiter *limiter, keel_str key,
+                                             double count);
+
+/** As keel_limiter_wait, for that key. */
+KEEL_NODISCARD keel_err *keel_keyed_limiter_wait(keel_ctx *ctx, keel_keyed_limiter *limiter,
+                                                 keel_str key, double count);
+
+/** How long until `count` tokens are there for that key, if nobody takes any: for a Retry-After. */
+int64_t keel_keyed_limiter_delay(keel_keyed_limiter *limiter, keel_str key, double count);
+
+typedef struct keel_keyed_limiter_stats {
+    size_t keys;        /**< That have a bucket now. */
+    uint64_t taken;     /**< How often tokens were taken, or waited for. */
+    uint64_t refused;   /**< How often there were none. */
+    uint64_t forgotten; /**< Full buckets that went to another key. */
+    uint64_t shared;    /**< How often a key found no room. */
+} keel_keyed_limiter_stats;
+
+void keel_keyed_limiter_get_stats(keel_keyed_limiter *limiter, keel_keyed_limiter_stats *out);
 
 /* ---- How many at once: a bulkhead ---- */
 

@@ -206,10 +206,25 @@ static void leave(keel_breaker *breaker, change first, change second)
 
 /* ---- Calls ---- */
 
+/* Lets a call through a closed breaker, where nothing depends on the time, without a look at the clock: that
+ * costs more than all the rest. */
+static bool begin_closed(keel_breaker *breaker, keel_breaker_call *call)
+{
+    if (breaker->opts.slow_call_ns > 0)
+        return false;
+    keel__spin_lock(&breaker->lock);
+    const bool closed = breaker->state == KEEL_BREAKER_CLOSED;
+    *call = (keel_breaker_call){ breaker->generation, 0 };
+    keel__spin_unlock(&breaker->lock);
+    return closed;
+}
+
 keel_err *keel_breaker_begin(keel_breaker *breaker, keel_breaker_call *call)
 {
     keel__need(breaker != NULL, "keel_breaker_begin", "breaker");
     keel__point(KEEL__OP_BREAKER_BEGIN, breaker);
+    if (begin_closed(breaker, call))
+        return NULL;
     const int64_t now_ns = enter(breaker);
     const change passed = pass_time(breaker, now_ns);
     bool refused =

@@ -131,7 +131,8 @@ void keel_pipeline_append(keel_pipeline *p, const keel_pipeline *fragment);
 
 /**
  * Sends each item into one of `count` branches, fragments each with tasks of its own, as `route` says, which
- * returns its index; what comes out of all of them goes on as one stream, as it comes.
+ * returns its index; what comes out of all of them goes on as one stream, as it comes. It must be of one type, with
+ * the same item_free.
  */
 typedef size_t (*keel_route_fn)(const void *item, void *arg);
 void keel_pipeline_split(keel_pipeline *p, const char *name, keel_route_fn route, void *arg,
@@ -147,7 +148,8 @@ void keel_pipeline_fold(keel_pipeline *p, const char *name, keel_fn fn, void *re
 void keel_pipeline_each(keel_pipeline *p, const char *name, keel_fn fn,
                         const keel_stage_opts *opts);
 
-/** Puts the items into an array that has room for `room`; one more fails with KEEL_ERR_LIMIT. */
+/** Puts the items into an array that has room for `room`; one more fails with KEEL_ERR_LIMIT. Neither this nor the
+ * next takes keel_line or keel_batch, which live only until the stage has returned. */
 void keel_pipeline_to_array(keel_pipeline *p, void *items, size_t room, size_t item_bytes,
                             size_t *count);
 

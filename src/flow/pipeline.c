@@ -17,10 +17,14 @@ static keel_pipeline without_memory = { .fixed = true };
 
 void keel__item_used(const keel__item_type *type, void *item)
 {
-    if (type->kind == KEEL__ITEM_BATCH)
-        keel_mem_free(((keel_batch *)item)->items);
-    else if (type->kind == KEEL__ITEM_LINE)
+    if (type->kind == KEEL__ITEM_BATCH) {
+        const keel_batch *batch = item;
+        for (size_t i = 0; type->of->kind != KEEL__ITEM_PLAIN && i < batch->count; i++)
+            keel__item_used(type->of, (char *)batch->items + i * type->of->bytes);
+        keel_mem_free(batch->items);
+    } else if (type->kind == KEEL__ITEM_LINE) {
         keel_mem_free((void *)(uintptr_t)((keel_line *)item)->text);
+    }
 }
 
 void keel__item_drop(const keel__item_type *type, void *item)
@@ -29,10 +33,12 @@ void keel__item_drop(const keel__item_type *type, void *item)
         const keel_batch *batch = item;
         for (size_t i = 0; i < batch->count; i++)
             keel__item_drop(type->of, (char *)batch->items + i * type->of->bytes);
+        keel_mem_free(batch->items);
     } else if (type->free != NULL) {
         type->free(item);
+    } else {
+        keel__item_used(type, item);
     }
-    keel__item_used(type, item);
 }
 
 /* ---- Making and freeing ---- */

@@ -24,6 +24,14 @@ static keel_err *fits(const keel__stage *stage, const keel__item_type *flows,
 
 static keel_err *resolve(keel__stages *stages, keel__item_type *flows);
 
+/* Whether items of the one type end as those of the other do. */
+static bool ends_alike(const keel__item_type *a, const keel__item_type *b)
+{
+    return a->kind == b->kind && a->free == b->free &&
+           (a->kind != KEEL__ITEM_BATCH ||
+            (a->of->bytes == b->of->bytes && ends_alike(a->of, b->of)));
+}
+
 /* What comes out of all branches must be the same. */
 static keel_err *resolve_split(keel__stage *split, keel__item_type *flows)
 {
@@ -33,11 +41,14 @@ static keel_err *resolve_split(keel__stage *split, keel__item_type *flows)
         keel__item_type goes = comes;
 
         KEEL_TRY(resolve(&split->branches[b], &goes));
-        if (b > 0)
-            KEEL_TRY(
-                keel_err_wrap(fits(split, &goes, flows), "branch %zu of split %s", b, split->name));
-        else
+        if (b == 0)
             *flows = goes;
+        KEEL_TRY(
+            keel_err_wrap(fits(split, &goes, flows), "branch %zu of split %s", b, split->name));
+        if (!ends_alike(&goes, flows))
+            return keel_err_wrap(KEEL_ERR_INVAL,
+                                 "branch %zu of split %s puts out items with another item_free", b,
+                                 split->name);
     }
     return NULL;
 }
@@ -54,6 +65,10 @@ static keel_err *resolve(keel__stages *stages, keel__item_type *flows)
                 KEEL_TRY(fits(stage, flows, &stage->in));
             stage->in = *flows;
         }
+        if ((stage->kind == KEEL__SINK_ARRAY || stage->kind == KEEL__SINK_CHAN) &&
+            flows->kind != KEEL__ITEM_PLAIN)
+            return keel_err_wrap(KEEL_ERR_INVAL, "stage %s would keep a %s, which ends with it",
+                                 stage->name, flows->name);
         switch (stage->kind) {
         case KEEL__STAGE_FILTER:
             stage->out = stage->in;

@@ -36,6 +36,8 @@ static bool feeds(const keel__segment *segment, const keel__queue *queue)
 
 void keel__plan_cancel(keel__plan *plan, keel__segment *segment)
 {
+    if (keel__ctx_err(segment->ctx) != NULL)
+        return; /* and what feeds it has ended too, or is just being told: there may be many ways to it */
     keel_ctx_cancel(segment->ctx);
     if (segment->in == NULL)
         return;

@@ -539,73 +539,6 @@ static keel_err *fragments_are_shared(keel_ctx *ctx, void *arg)
     return NULL;
 }
 
-/* ---- What items own ---- */
-
-static int owned;
-
-static keel_err *make_owned(keel_ctx *ctx, const void *in, void *out, void *arg)
-{
-    int *number = keel_mem_alloc(sizeof *number);
-
-    (void)ctx, (void)arg;
-    if (number == NULL)
-        return KEEL_ERR_NOMEM;
-    owned++;
-    *number = *(const int *)in;
-    *(int **)out = number;
-    return NULL;
-}
-
-static void free_owned(void *item)
-{
-    owned--;
-    keel_mem_free(*(int **)item);
-}
-
-static keel_err *take_owned(keel_ctx *ctx, const void *in, void *out, void *arg)
-{
-    int *number = *(int *const *)in;
-    world *w = arg;
-
-    (void)ctx, (void)out;
-    if (*number == w->fails_until)
-        return broken; /* it is not taken over */
-    w->sunk[*number]++;
-    owned--;
-    keel_mem_free(number);
-    return NULL;
-}
-
-typedef int *int_ptr;
-
-static bool not_thirds(const void *item, void *arg)
-{
-    (void)arg;
-    return **(int *const *)item % 3 != 0;
-}
-
-static keel_err *items_are_freed_once(keel_ctx *ctx, void *arg)
-{
-    (void)arg;
-    for (int fails = 0; fails <= 20; fails += 20) {
-        for (unsigned tasks = 1; tasks <= 2; tasks++) {
-            world w = { .fails_until = fails };
-            keel_pipeline *p = begin(30);
-
-            owned = 0;
-            keel_pipeline_map(p, "make", KEEL_FN(make_owned, int, int_ptr),
-                              &(keel_stage_opts){ .item_free = free_owned });
-            keel_pipeline_filter(p, "thirds", not_thirds, &(keel_stage_opts){ .parallel = tasks });
-            keel_pipeline_each(p, "take", KEEL_FN_SINK(take_owned, int_ptr),
-                               &(keel_stage_opts){ .arg = &w });
-            keel_err *err = run_and_free(ctx, p);
-            KEEL_CHECK(owned == 0 && (err != NULL) == (fails > 0));
-            keel_err_free(err);
-        }
-    }
-    return NULL;
-}
-
 /* ---- Cancelling ---- */
 
 static keel_err *a_context_cuts_it_short(keel_ctx *ctx, void *arg)
@@ -793,7 +726,6 @@ RUNS(batches_by_number)
 RUNS(batches_by_time)
 RUNS(branches_join_again)
 RUNS(fragments_are_shared)
-RUNS(items_are_freed_once)
 RUNS(a_context_cuts_it_short)
 RUNS(back_pressure_reaches_the_source)
 
@@ -816,7 +748,6 @@ int main(void)
         support_test(runs_batches_by_time),
         support_test(runs_branches_join_again),
         support_test(runs_fragments_are_shared),
-        support_test(runs_items_are_freed_once),
         support_test(runs_a_context_cuts_it_short),
         support_test(runs_back_pressure_reaches_the_source),
         support_test(the_first_mistake_is_returned),

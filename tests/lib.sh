@@ -52,8 +52,8 @@ suites_seeds() {
 # on one thread and look for races themselves; what they find in a given time must not depend on
 # how slow the build is.
 suites_tsan() {
-    suite tsan -LE 'task|sim' --no-tests=ignore "$@"
-    suite tsan-core -LE 'task|sim' --no-tests=ignore "$@"
+    suite tsan -LE 'task|sim|plain' --no-tests=ignore "$@"
+    suite tsan-core -LE 'task|sim|plain' --no-tests=ignore "$@"
     for KEEL_TEST_WORKERS in 1 2 4; do
         export KEEL_TEST_WORKERS
         suite tsan -L task --no-tests=ignore "$@"

@@ -66,7 +66,7 @@ typedef struct keel_flights_opts {
 KEEL_NODISCARD keel_err *keel_flights_new_at(const char *where, keel_ctx *ctx, keel_flights **out,
                                              size_t value_bytes, const keel_flights_opts *opts);
 
-/** Ends the calls that nobody waits for any more, waits until they have returned, and frees it. Accepts NULL. */
+/** Waits until the calls that were told to end have returned, and frees it. Accepts NULL. */
 void keel_flights_free(keel_flights *flights);
 
 /**
@@ -91,7 +91,7 @@ typedef struct keel_flights_stats {
     size_t flying;      /**< Calls under way, forgotten and abandoned ones among them. */
     uint64_t started;   /**< Calls in all. */
     uint64_t joined;    /**< How often another's call was waited for. */
-    uint64_t abandoned; /**< Calls that were told to end because nobody waited any more. */
+    uint64_t abandoned; /**< Calls that nobody waited for to the end. */
 } keel_flights_stats;
 
 void keel_flights_get_stats(keel_flights *flights, keel_flights_stats *out);

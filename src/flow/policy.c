@@ -190,12 +190,11 @@ static keel_err *pass_limiter(keel_ctx *ctx, keel_policy *policy)
     return keel_retry_after(KEEL_ERR_RATE_LIMITED, keel_limiter_delay(limiter, 1));
 }
 
-/* rate limit(bulkhead(...)). Says in *ran whether the call was made. */
+/* rate limit(bulkhead(...)). *ran becomes true if the call was made. */
 static keel_err *pass_limits(keel_ctx *ctx, const run *r, bool *ran)
 {
     keel_policy *policy = r->policy;
 
-    *ran = false;
     if (policy->limiter != NULL)
         KEEL_TRY(pass_limiter(ctx, policy));
     if (policy->bulkhead != NULL) {
@@ -219,7 +218,7 @@ static keel_err *attempt(keel_ctx *ctx, void *arg)
     keel_policy *policy = r->policy;
     keel_breaker *breaker = policy->breaker;
     keel_breaker_call counted;
-    bool ran;
+    bool ran = false;
 
     if (r->again)
         keel__add_relaxed(&policy->retried, 1);

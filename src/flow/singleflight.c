@@ -22,9 +22,9 @@ typedef struct flight {
     keel_err *err;
     bool has_value;
     keel__a32 refs;
-    size_t waiting;     /* guarded by the lock, like the next */
-    bool mapped, ended; /* found by its key; and whether its task is over */
-    keel_str key;       /* behind the value */
+    size_t waiting; /* guarded by the lock, like the next */
+    bool mapped;    /* found by its key */
+    keel_str key;   /* behind the value */
     _Alignas(16) unsigned char value[];
 } flight;
 
@@ -79,7 +79,6 @@ void keel_flights_free(keel_flights *flights)
 {
     if (flights == NULL)
         return;
-    keel_group_cancel(flights->group);
     keel_err_free(keel_group_wait(flights->group)); /* its tasks return none */
     flight_map_deinit(&flights->map);
     keel_mutex_deinit(&flights->lock);
@@ -131,7 +130,6 @@ static void end(flight *f, keel_err *err)
     free_arg(flights, f->arg);
     keel_mutex_lock(&flights->lock);
     unmap(f);
-    f->ended = true;
     keel_mutex_unlock(&flights->lock);
     land(f, err);
 }
@@ -201,10 +199,6 @@ static keel_err *join(keel_flights *flights, keel_str key, flight **out, bool *s
     keel_mutex_lock(&flights->lock);
     flight **found = flight_map_get(&flights->map, key);
     flight *f = found != NULL ? *found : NULL;
-    if (f != NULL && keel_ctx_err(f->ctx) != NULL) {
-        unmap(f);
-        f = NULL;
-    }
     *started = f == NULL;
     if (f != NULL) {
         keel__add(&f->refs, 1);
@@ -240,12 +234,11 @@ static void leave(flight *f, bool landed)
 
     keel_mutex_lock(&flights->lock);
     const bool last = --f->waiting == 0;
-    if (last || landed)
+    if (last)
         unmap(f);
-    const bool abandoned = last && !landed && !f->ended;
-    flights->stats.abandoned += abandoned;
+    flights->stats.abandoned += last && !landed;
     keel_mutex_unlock(&flights->lock);
-    if (abandoned)
+    if (last)
         keel_ctx_cancel(f->ctx);
     release(f);
 }

@@ -89,6 +89,12 @@ static void a_full_bucket_goes_to_the_next_key(void **state)
     assert_int_equal(take_each(limiter, 100, 4), 4); /* they are known, and have another */
     assert_int_equal(take_each(limiter, 100, 4), 0);
     assert_int_equal(stats(limiter).shared, 0);
+    keel_clock_advance(clock, KEEL_S(2));
+    assert_int_equal(take_each(limiter, 200, 4) + take_each(limiter, 200, 4), 8);
+    /* nothing leads from those that were forgotten to the buckets of others */
+    assert_int_equal(take_each(limiter, 0, 1) + take_each(limiter, 100, 1), 2);
+    assert_int_equal(stats(limiter).shared, 2);
+    assert_int_equal(stats(limiter).forgotten, 8);
     keel_keyed_limiter_free(limiter);
     keel_clock_free(clock);
 }

@@ -2,6 +2,7 @@
 #include "flow.h"
 
 #include <inttypes.h>
+#include <pthread.h>
 
 #include <keel/singleflight.h>
 
@@ -185,12 +186,14 @@ static keel_err *the_last_to_leave_ends_the_call(keel_ctx *ctx, void *arg)
 {
     world w = { .takes_ns = KEEL_MS(30) };
     asker a[] = { { .patience_ns = KEEL_MS(5) },
-                  { .after_ns = KEEL_MS(1), .patience_ns = KEEL_MS(7) } };
+                  { .after_ns = KEEL_MS(1), .patience_ns = KEEL_MS(7) },
+                  { .key = "another", .after_ns = KEEL_MS(20) } };
 
     (void)arg;
     KEEL_TRY(ASK_ALL(ctx, &w, a));
     expect_err(&a[0], KEEL_ERR_DEADLINE, 5);
     expect_err(&a[1], KEEL_ERR_DEADLINE, 8);
+    expect(&a[2], 2, 50, false);
     KEEL_CHECK(w.told_ns == KEEL_MS(8));
     return NULL;
 }
@@ -301,6 +304,7 @@ static keel_err *calls_end_with_the_context_of_all(keel_ctx *ctx, void *arg)
     keel_ctx *outer = keel_ctx_with_cancel(ctx);
     world w = { .takes_ns = KEEL_MS(30) };
     asker a[] = { { .w = &w }, { .w = &w, .after_ns = KEEL_MS(20) } };
+    keel_flights_stats stats;
 
     (void)arg;
     KEEL_TRY(keel_flights_new(outer, &w.flights, sizeof(int64_t),
@@ -313,7 +317,8 @@ static keel_err *calls_end_with_the_context_of_all(keel_ctx *ctx, void *arg)
     KEEL_TRY(keel_group_wait(group));
     expect_err(&a[0], KEEL_ERR_CANCELLED, 10);
     expect_err(&a[1], KEEL_ERR_CANCELLED, 20);
-    KEEL_CHECK(w.calls == 1 && w.freed == 2);
+    keel_flights_get_stats(w.flights, &stats);
+    KEEL_CHECK(stats.started == 1 && w.calls == 1 && w.freed == 2);
     keel_flights_free(w.flights);
     keel_ctx_free(outer);
     return NULL;
@@ -447,6 +452,9 @@ static keel_err *cancel_it(keel_ctx *ctx, void *arg)
     return NULL;
 }
 
+/* Runs in which a call was abandoned before it began, and then did not begin. */
+static int never_begun;
+
 /* Whoever comes and leaves when: who stays gets the value, and nothing is left behind. */
 static keel_err *leave_against_join(keel_ctx *ctx, void *arg)
 {
@@ -469,7 +477,8 @@ static keel_err *leave_against_join(keel_ctx *ctx, void *arg)
     keel_flights_get_stats(w.flights, &stats);
     KEEL_CHECK(stats.started >= 1 && stats.started + stats.joined <= 2);
     keel_flights_free(w.flights);
-    KEEL_CHECK(w.freed == 2 && w.calls <= 2);
+    KEEL_CHECK(w.freed == 2 && (uint64_t)w.calls <= stats.started);
+    never_begun += (uint64_t)w.calls < stats.started;
     keel_ctx_free(leaving);
     return NULL;
 }
@@ -517,6 +526,7 @@ static void every_order_of_coming_and_leaving_is_fine(void **state)
         assert_true(report->kind != KEEL_SIM_PASS || report->exhausted);
         assert_sim_ok(report);
     }
+    assert_true(never_begun > 0);
 }
 
 /* ---- On the real runtime ---- */
@@ -572,6 +582,34 @@ static void it_works_from_a_plain_thread(void **state)
     assert_int_equal(value, 7);
     keel_flights_free(w.flights);
     assert_ok(keel_runtime_stop(NULL, rt));
+}
+
+static keel_err *where_it_runs(keel_ctx *ctx, void *out, void *arg)
+{
+    (void)ctx, (void)arg;
+    *(pthread_t *)out = pthread_self();
+    return NULL;
+}
+
+static keel_err *on_two_workers(keel_ctx *ctx, void *arg)
+{
+    keel_flights *flights;
+    pthread_t threads[2];
+
+    (void)arg;
+    KEEL_TRY(keel_flights_new(ctx, &flights, sizeof *threads, NULL));
+    for (int i = 0; i < 2; i++)
+        KEEL_TRY(
+            keel_flights_do(ctx, flights, KEEL_STR("k"), where_it_runs, NULL, &threads[i], NULL));
+    keel_flights_free(flights);
+    check(!pthread_equal(threads[0], threads[1]));
+    return NULL;
+}
+
+static void calls_are_spread_over_the_workers(void **state)
+{
+    (void)state;
+    assert_ok(support_run_on(NULL, 2, on_two_workers, NULL));
 }
 
 static keel_err *with_a_stack_of(keel_ctx *ctx, void *arg)
@@ -709,6 +747,7 @@ int main(void)
         support_test(every_order_of_coming_and_leaving_is_fine),
         support_test(it_works_on_real_workers),
         support_test(it_works_from_a_plain_thread),
+        support_test(calls_are_spread_over_the_workers),
         support_test(what_cannot_be_made_is_an_error),
         support_test(values_larger_than_memory_are_an_error),
         support_test(a_call_that_could_not_begin_stands_in_nobodys_way),

@@ -68,7 +68,7 @@ KEEL_NODISCARD keel_err *keel_fallback_run(keel_ctx *ctx, keel_task_fn fn,
  *
  * Threads: any, all functions, at once; only keel_policy_free needs the others finished.
  * Cost:    of a call that succeeds: no allocation, unless there is a timeout (its context), or it waits
- *          in the bulkhead for max_wait_ns. Some 50 ns for each part, while nobody else holds its lock.
+ *          in the bulkhead for max_wait_ns. Less than 50 ns for each part, while nobody else holds its lock.
  */
 typedef struct keel_policy keel_policy;
 

@@ -3,8 +3,11 @@
 
 #include <inttypes.h>
 #include <pthread.h>
+#include <sys/resource.h>
 
 #include <keel/singleflight.h>
+
+#include "task/switch.h"
 
 static KEEL_ERR_DEFINE(broken, "broken");
 
@@ -529,6 +532,43 @@ static void every_order_of_coming_and_leaving_is_fine(void **state)
     assert_true(never_begun > 0);
 }
 
+/* ---- Without a stack ---- */
+
+#if defined(__linux__) && !KEEL__ASAN && !KEEL__TSAN && !defined(KEEL_VALGRIND)
+
+enum { HUGE_STACK = 1 << 30 };
+
+static keel_err *fly_without_stacks(keel_ctx *ctx, void *arg)
+{
+    world w = { 0 };
+    struct rlimit old;
+    int64_t value = 7;
+    keel_flights_stats stats;
+
+    (void)arg;
+    KEEL_TRY(
+        keel_flights_new(ctx, &w.flights, sizeof value,
+                         &(keel_flights_opts){ .stack_bytes = HUGE_STACK, .arg_free = freed }));
+    check(getrlimit(RLIMIT_AS, &old) == 0);
+    check(setrlimit(RLIMIT_AS, &(struct rlimit){ HUGE_STACK, old.rlim_max }) == 0);
+    keel_err *err = keel_flights_do(ctx, w.flights, KEEL_STR("k"), quick, &w, &value, NULL);
+    check(setrlimit(RLIMIT_AS, &old) == 0);
+    check_err(err, KEEL_ERR_LIMIT);
+    keel_flights_get_stats(w.flights, &stats);
+    check(value == 0 && w.freed == 1 && w.calls == 0 && stats.flying == 0);
+    KEEL_TRY(keel_flights_do(ctx, w.flights, KEEL_STR("k"), quick, &w, &value, NULL));
+    keel_flights_free(w.flights);
+    check(value == 7);
+    return NULL;
+}
+
+static void a_call_without_a_stack_is_an_error(void **state)
+{
+    (void)state;
+    assert_ok(support_run_on(NULL, 1, fly_without_stacks, NULL));
+}
+#endif
+
 /* ---- On the real runtime ---- */
 
 static keel_err *many_ask(keel_ctx *ctx, void *arg)
@@ -747,6 +787,9 @@ int main(void)
         support_test(every_order_of_coming_and_leaving_is_fine),
         support_test(it_works_on_real_workers),
         support_test(it_works_from_a_plain_thread),
+#if defined(__linux__) && !KEEL__ASAN && !KEEL__TSAN && !defined(KEEL_VALGRIND)
+        support_test(a_call_without_a_stack_is_an_error),
+#endif
         support_test(calls_are_spread_over_the_workers),
         support_test(what_cannot_be_made_is_an_error),
         support_test(values_larger_than_memory_are_an_error),

@@ -1,346 +1,238 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Counts the words of many files at once, and writes the twenty most frequent ones as JSON.
+ * Orders from CSV and JSON files are checked, converted to euros and added up by month and product.
  *
- *   files -> readers (4 at once) -> bounded channel of 64 KiB chunks -> counters -> merge -> JSON
+ *   read -> (queue) -> decode -> validate -> enrich, on all cores, in order -> (queue) -> aggregate
+ *   then the rows, in lots -> write
  *
- * Shows:  stages under one group and one deadline, a counter per core, blocking reads on offload
- *         threads, memory that does not grow with the input, errors of single files beside those that
- *         end the run.
- * Run:    ./data_pipeline [--timeout 30s] [-o FILE] [--no-check] [FILE...]
- *         Without files: the regular files in /usr/share/common-licenses. Links there are left out,
- *         because they lead to the same files; a file that is named twice counts twice.
- * Prints: {"files": ..., "refused": ..., "words": ..., "distinct": ..., "checked": true, "top": [...]}
+ * Shows:  a pipeline with a source of one's own, parallel stages that keep the order, retries, and dead
+ *         letters from each stage; progress from its statistics; a result that is there whole or not at all.
+ * Run:    ./data_pipeline [-o FILE] [-d FILE] [-w WORKERS] [-q | -v] [--timeout TIME] [--faults N]
+ *                         [--explain] [FILE...]
+ *         Orders have an id, customer, product, amount, currency and time: in CSV by a header, in JSON an
+ *         object a line; "-" is standard input. Without files: two samples. The result goes to -o, what
+ *         could not be counted to -d, with the reason (data_pipeline/letters.h); -v prints what each stage
+ *         did. With --faults the lookup of a rate fails at first for one line in N, and is tried again.
+ *         Try: ./data_pipeline -d dead.jsonl examples/data_pipeline/odd.csv
+ * Prints: {"month":"2026-01","product":"coffee","orders":3,"euros":71.46} ...
  *
- * What a word is stands in data_pipeline/words.h. A file that cannot be read, or is no text (a NUL
- * byte), is refused with an error; the others are counted, and the exit status is 1. When the time
- * is up, or at SIGINT, nothing is written. The check counts everything a second time, in one thread.
+ * Exit status: 0 all was counted; 3 the result lacks what the dead letters tell of, or a file; 1 it failed
+ * or was interrupted, and no file has changed; 2 the command line makes no sense.
  */
-#include <getopt.h>
-#include <glob.h>
+#include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
-#include <string.h>
-#include <sys/stat.h>
+#include <sys/resource.h>
 
 #include <keel/keel.h>
 
-#include "data_pipeline/report.h"
-#include "data_pipeline/text_file.h"
-#include "data_pipeline/words.h"
+#include "data_pipeline/check.h"
+#include "data_pipeline/decode.h"
+#include "data_pipeline/letters.h"
+#include "data_pipeline/options.h"
+#include "data_pipeline/output.h"
+#include "data_pipeline/progress.h"
+#include "data_pipeline/rates.h"
+#include "data_pipeline/records.h"
+#include "data_pipeline/result.h"
+#include "data_pipeline/totals.h"
 
-#define LICENSES "/usr/share/common-licenses"
-#define READERS 4
-#define CHUNKS 16 /* under way between readers and counters */
+typedef struct program {
+    options opts;
+    keel_retry *reading, *asking, *writing;
+    records records;
+    rates rates;
+    totals totals;
+    letters letters;
+    output output;
+    size_t rows;
+    int64_t started_ns;
+    bool incomplete;
+} program;
 
-typedef struct pipeline {
-    int64_t timeout_ns;
-    const char *output;
-    bool no_check;
-    struct source *sources;
-    size_t count;
-    keel_chan *chunks; /* of chunk *, each owned by whoever holds the pointer */
-    words total;
-} pipeline;
+/* ---- The plan ---- */
 
-typedef struct source {
-    const char *path;
-    keel_err *refused; /* why it is not counted, if it is not */
-    keel_chan *chunks;
-    /* For the calls that run on offload threads: */
-    keel_ctx *ctx;
-    text_file file;
-    chunk *into;
-    bool at_end;
-} source;
-
-/* ---- Readers ---- */
-
-static keel_err *open_source(void *arg)
+/* What the stages on all cores have in common. */
+static keel_stage_opts on_all_cores(keel_ctx *ctx, program *p, letter_stage stage)
 {
-    source *s = arg;
-    return text_file_open(s->ctx, &s->file, s->path);
+    return (keel_stage_opts){ .parallel = keel_runtime_workers(keel_ctx_runtime(ctx)),
+                              .keep_order = true,
+                              .on_error = KEEL_STAGE_DEAD_LETTER,
+                              .dead_letter = letters_put,
+                              .dead_letter_arg = &p->letters.boxes[stage],
+                              .item_free = order_free };
 }
 
-static keel_err *fill_chunk(void *arg)
+static keel_pipeline *plan(keel_ctx *ctx, program *p)
 {
-    source *s = arg;
-    return text_file_fill(&s->file, s->into, &s->at_end);
+    keel_stage_opts decode = on_all_cores(ctx, p, DECODE);
+    keel_stage_opts validate = on_all_cores(ctx, p, VALIDATE);
+    keel_stage_opts enrich = on_all_cores(ctx, p, ENRICH);
+    keel_stage_opts aggregate = { .on_error = KEEL_STAGE_DEAD_LETTER,
+                                  .dead_letter = letters_put,
+                                  .dead_letter_arg = &p->letters.boxes[AGGREGATE] };
+    enrich.retry = p->asking;
+    enrich.arg = &p->rates;
+
+    keel_pipeline *orders = keel_pipeline_new(&(keel_pipeline_opts){ .name = "orders" });
+    keel_pipeline_from_fn(orders, "read", records_next, sizeof(order *), order_free, &p->records);
+    keel_pipeline_map(orders, "decode", KEEL_FN(decode_order, order *, order *), &decode);
+    keel_pipeline_map(orders, "validate", KEEL_FN(validate_order, order *, order *), &validate);
+    keel_pipeline_map(orders, "enrich", KEEL_FN(enrich_order, order *, order *), &enrich);
+    keel_pipeline_fold(orders, "aggregate", KEEL_FN(totals_add, order *, totals), &p->totals,
+                       &aggregate);
+    return orders;
 }
 
-static void free_item(void *item)
+/* ---- Retries ---- */
+
+/* A full disk may be cleared, and a server of files may come back; a reader that is gone will not. */
+static bool may_pass(const keel_err *err, void *arg)
 {
-    keel_mem_free(*(chunk **)item);
+    (void)arg;
+    return keel_err_is(err, KEEL_ERR_IO) || keel_err_is(err, KEEL_ERR_NO_SPACE) ||
+           keel_err_is(err, KEEL_ERR_LIMIT) || keel_err_is(err, KEEL_ERR_BUSY) ||
+           keel_err_is(err, KEEL_ERR_TIMEOUT);
 }
 
-static keel_err *new_chunk(chunk **out)
+static keel_err *make_retries(program *p)
 {
-    *out = keel_mem_alloc(sizeof **out);
-    if (*out == NULL)
-        return KEEL_ERR_NOMEM;
-    (*out)->len = 0;
-    return NULL;
+    const keel_retry_opts files = { .max_attempts = 3,
+                                    .base_delay_ns = KEEL_MS(50),
+                                    .retryable = may_pass };
+    const keel_retry_opts lookups = { .max_attempts = 4,
+                                      .base_delay_ns = KEEL_US(200),
+                                      .max_delay_ns = KEEL_MS(100) };
+
+    KEEL_TRY(keel_retry_new(&p->reading, &files));
+    KEEL_TRY(keel_retry_new(&p->writing, &files));
+    return keel_retry_new(&p->asking, &lookups);
 }
 
-/* Moves the word that the chunk may end within to the next chunk, unless it is too long: then the
- * pieces that count as words stay, and the rest moves. */
-static void move_unfinished_word(chunk *from, chunk *to)
-{
-    size_t len = 0;
+/* ---- The run ---- */
 
-    while (len < from->len && is_letter(from->bytes[from->len - 1 - len]))
-        len++;
-    len %= MAX_WORD_BYTES;
-    from->len -= len;
-    memcpy(to->bytes, from->bytes + from->len, len);
-    to->len = len;
-}
-
-/* Sends all of an open file in chunks. What is sent is the counters'; the rest is freed here. */
-static keel_err *send_chunks(keel_ctx *ctx, source *s)
+static void print_summary(keel_ctx *ctx, program *p, keel_pipeline *orders)
 {
-    KEEL_TRY(new_chunk(&s->into));
-    while (s->into != NULL) {
-        chunk *next = NULL;
-        keel_err *err = keel_offload(ctx, fill_chunk, s);
-        if (err == NULL && !s->at_end)
-            err = new_chunk(&next);
-        if (err == NULL && next != NULL)
-            move_unfinished_word(s->into, next);
-        if (err == NULL)
-            err = keel_chan_send(ctx, s->chunks, &s->into);
-        if (err != NULL) {
-            keel_mem_free(next);
-            keel_mem_free(s->into);
-            return err;
-        }
-        s->into = next; /* NULL: that was all */
+    const double seconds = (double)(keel_ctx_now(ctx) - p->started_ns) / 1e9;
+    keel_stage_stats read;
+    struct rusage used;
+
+    if (p->opts.quiet || keel_pipeline_get_stats(orders, &read, 1) == 0)
+        return;
+    getrusage(RUSAGE_SELF, &used);
+    fprintf(stderr,
+            "%" PRIu64 " records of %zu file%s in %.2f s, %.0f/s; %" PRIu64
+            " orders counted in %zu "
+            "rows; at most %ld MiB\n",
+            read.out, p->records.count, p->records.count == 1 ? "" : "s", seconds,
+            (double)read.out / seconds, p->totals.orders, p->rows, used.ru_maxrss / 1024);
+    if (letters_count(&p->letters) > 0) {
+        fprintf(stderr, "not counted: %" PRIu64, letters_count(&p->letters));
+        for (letter_stage s = READ; s < LETTER_STAGES; s++)
+            fprintf(stderr, "%s %s %" PRIu64, s == READ ? ":" : ",", letter_stage_names[s],
+                    p->letters.boxes[s].count);
+        fprintf(stderr, "\n");
     }
-    return NULL;
+    if (p->opts.verbose)
+        progress_print_stages(orders);
 }
 
-static keel_err *read_source(keel_ctx *ctx, void *arg)
+/* What was written takes the place of what was there, when all of it is on the disk. */
+static keel_err *finish(keel_ctx *ctx, program *p)
 {
-    source *s = arg;
-
-    s->ctx = ctx;
-    keel_err *err = keel_offload(ctx, open_source, s);
-    if (err != NULL) {
-        if (keel_ctx_err(ctx) != NULL)
-            return err;   /* everything ends */
-        s->refused = err; /* the other files go on */
-        return NULL;
-    }
-    err = send_chunks(ctx, s);
-    text_file_close(&s->file);
-    return err;
+    KEEL_TRY(result_write(ctx, &p->output, &p->totals, p->writing, &p->rows));
+    KEEL_TRY(output_sync(ctx, &p->output));
+    KEEL_TRY(letters_sync(ctx, &p->letters));
+    KEEL_TRY(output_replace(ctx, &p->letters.out));
+    return output_replace(ctx, &p->output);
 }
 
-static keel_err *read_all(keel_ctx *ctx, void *arg)
+static keel_err *process(keel_ctx *ctx, program *p, keel_pipeline *orders)
 {
-    pipeline *p = arg;
-
-    keel_group *readers = keel_group_new(ctx, &(keel_group_opts){ .limit = READERS });
-    for (size_t i = 0; i < p->count; i++) {
-        p->sources[i].chunks = p->chunks;
-        keel_group_go(readers, read_source, &p->sources[i]);
+    KEEL_TRY(output_open(ctx, &p->output, p->opts.output));
+    keel_err *err = progress_run(ctx, orders);
+    if (p->letters.err != NULL) { /* the reason why the context ended */
+        keel_err_free(err);
+        return letters_sync(ctx, &p->letters);
     }
-    keel_err *err = keel_group_wait(readers);
+    if (err == NULL && p->records.unreadable == p->records.count)
+        err = keel_err_new("no file could be read to its end");
     if (err == NULL)
-        keel_chan_close(p->chunks); /* that was all: the counters finish */
+        err = finish(ctx, p);
+    p->incomplete = letters_count(&p->letters) > 0;
     return err;
 }
 
-/* ---- Counters ---- */
-
-typedef struct counter {
-    keel_chan *chunks;
-    words words; /* its own: no lock */
-} counter;
-
-static keel_err *count_chunks(keel_ctx *ctx, void *arg)
+static keel_err *explain(keel_pipeline *orders)
 {
-    counter *c = arg;
-    chunk *got;
-    keel_err *err = NULL;
+    keel_buf text = { 0 };
 
-    while (err == NULL && keel_chan_next(ctx, c->chunks, &got)) {
-        err = words_add_text(&c->words, got->bytes, got->len);
-        keel_mem_free(got);
-        keel_yield(); /* while chunks keep coming nothing above waits: let others have a turn */
+    keel_err *err = keel_pipeline_explain(orders, &text);
+    if (err == NULL)
+        fputs(keel_buf_text(&text), stdout);
+    keel_buf_deinit(&text);
+    return err;
+}
+
+static keel_err *run_under(keel_ctx *ctx, program *p)
+{
+    keel_pipeline *orders = NULL;
+
+    p->started_ns = keel_ctx_now(ctx);
+    keel_err *err = make_retries(p);
+    if (err == NULL)
+        err = records_init(&p->records, p->opts.files, p->opts.file_count, p->reading);
+    if (err == NULL)
+        err = letters_open(ctx, &p->letters, p->opts.explain ? NULL : p->opts.letters);
+    if (err == NULL) {
+        orders = plan(ctx, p);
+        err = p->opts.explain ? explain(orders) : process(ctx, p, orders);
     }
-    return err != NULL ? err : keel_ctx_err(ctx);
-}
-
-/* As many counters as there are workers: they compute. */
-static keel_err *count_with(keel_ctx *ctx, pipeline *p, counter *counters, unsigned count)
-{
-    KEEL_TRY(keel_chan_new(&p->chunks, sizeof(chunk *),
-                           &(keel_chan_opts){ .capacity = CHUNKS, .item_free = free_item }));
-    keel_group *group = keel_group_new(ctx, &(keel_group_opts){ .name = "data_pipeline" });
-    keel_group_go(group, read_all, p);
-    for (unsigned i = 0; i < count; i++) {
-        counters[i] = (counter){ .chunks = p->chunks };
-        keel_group_go(group, count_chunks, &counters[i]);
-    }
-    keel_err *err = keel_group_wait(group);
-
-    for (unsigned i = 0; i < count; i++) {
-        if (err == NULL)
-            err = keel_ctx_err(ctx);
-        if (err == NULL)
-            err = words_merge(&p->total, &counters[i].words);
-        words_deinit(&counters[i].words);
-    }
-    keel_chan_free(p->chunks);
+    if (err == NULL && !p->opts.explain)
+        print_summary(ctx, p, orders);
+    keel_pipeline_free(orders);
+    letters_close(&p->letters);
+    output_close(&p->output);
+    totals_deinit(&p->totals);
+    records_deinit(&p->records);
+    keel_retry_free(p->asking);
+    keel_retry_free(p->writing);
+    keel_retry_free(p->reading);
     return err;
-}
-
-static keel_err *count_all(keel_ctx *ctx, pipeline *p)
-{
-    unsigned count = keel_runtime_workers(keel_ctx_runtime(ctx));
-    counter *counters = keel_mem_calloc(count, sizeof *counters);
-
-    if (counters == NULL)
-        return KEEL_ERR_NOMEM;
-    keel_err *err = count_with(ctx, p, counters, count);
-    keel_mem_free(counters);
-    return err;
-}
-
-/* ---- The check ---- */
-
-typedef struct check {
-    keel_ctx *ctx;
-    const pipeline *p;
-    words plain;
-} check;
-
-static keel_err *count_plainly(void *arg)
-{
-    check *c = arg;
-
-    for (size_t i = 0; i < c->p->count; i++)
-        if (c->p->sources[i].refused == NULL)
-            KEEL_TRY(text_file_count_plainly(c->ctx, c->p->sources[i].path, &c->plain));
-    return NULL;
-}
-
-static keel_err *check_total(keel_ctx *ctx, const pipeline *p)
-{
-    check c = { .ctx = ctx, .p = p };
-
-    keel_err *err = keel_offload(ctx, count_plainly, &c);
-    if (err == NULL && !words_equal(&c.plain, &p->total))
-        err = keel_err_new("the check failed: a plain count gives something else");
-    else if (err == NULL)
-        fprintf(stderr, "checked: equal to a plain count\n");
-    words_deinit(&c.plain);
-    return err;
-}
-
-/* ---- The program ---- */
-
-static keel_err *count_and_report(keel_ctx *ctx, pipeline *p)
-{
-    size_t refused = 0;
-
-    KEEL_TRY(count_all(ctx, p));
-    for (size_t i = 0; i < p->count; i++)
-        refused += p->sources[i].refused != NULL;
-    if (refused == p->count)
-        return NULL; /* nothing to report but the errors */
-    if (!p->no_check)
-        KEEL_TRY(check_total(ctx, p));
-    return report_write(ctx, &(report){ p->count - refused, refused, &p->total, !p->no_check },
-                        p->output);
 }
 
 static keel_err *run(keel_ctx *parent, void *arg)
 {
-    pipeline *p = arg;
+    program *p = arg;
+    const int64_t time_ns = p->opts.timeout_ns;
 
-    keel_ctx *ctx = keel_ctx_with_timeout_cause(
-        parent, p->timeout_ns,
-        keel_err_wrap(KEEL_ERR_DEADLINE, "no result within %s", KEEL_DURATION_STR(p->timeout_ns)));
-    keel_err *err = count_and_report(ctx, p);
+    keel_ctx *ctx =
+        time_ns > 0
+            ? keel_ctx_with_timeout_cause(parent, time_ns,
+                                          keel_err_wrap(KEEL_ERR_DEADLINE, "no result within %s",
+                                                        KEEL_DURATION_STR(time_ns)))
+            : keel_ctx_with_cancel(parent);
+    keel_err *err = run_under(ctx, p);
     if (err != NULL && err == keel_ctx_err(ctx))
-        err = keel_ctx_cause(ctx); /* says why: the deadline or a signal */
+        err = keel_ctx_cause(ctx); /* says why: the time, or a signal */
     keel_ctx_free(ctx);
-    words_deinit(&p->total);
-    for (size_t i = 0; i < p->count; i++)
-        err = keel_err_join(err, p->sources[i].refused);
     return err;
-}
-
-/* A link is not: those in LICENSES lead to other files there, which would count twice. */
-static bool is_regular(const char *path)
-{
-    struct stat st;
-    return lstat(path, &st) == 0 && S_ISREG(st.st_mode);
-}
-
-/* Runs the pipeline over these files. Returns the exit status. */
-static int count_paths(pipeline *p, char **paths, size_t count, bool only_regular)
-{
-    p->sources = keel_mem_calloc(count, sizeof *p->sources);
-    if (p->sources == NULL) {
-        fprintf(stderr, "data_pipeline: out of memory\n");
-        return 1;
-    }
-    for (size_t i = 0; i < count; i++)
-        if (!only_regular || is_regular(paths[i]))
-            p->sources[p->count++].path = paths[i];
-    int status = keel_main(run, p);
-    keel_mem_free(p->sources);
-    return status;
-}
-
-/* Reads the options. Returns false, after saying why, if they make no sense. */
-static bool parse_options(pipeline *p, int argc, char **argv)
-{
-    const struct option options[] = { { "timeout", required_argument, NULL, 't' },
-                                      { "output", required_argument, NULL, 'o' },
-                                      { "check", no_argument, NULL, 'c' },
-                                      { "no-check", no_argument, NULL, 'n' },
-                                      { NULL, 0, NULL, 0 } };
-    int option;
-
-    while ((option = getopt_long(argc, argv, "o:", options, NULL)) != -1) {
-        if (option == 't') {
-            keel_err *err = keel_duration_parse(&p->timeout_ns, optarg);
-            if (err != NULL || p->timeout_ns <= 0) {
-                fprintf(stderr, "data_pipeline: --timeout needs a time such as 1m30s\n");
-                keel_err_free(err);
-                return false;
-            }
-        } else if (option == 'o') {
-            p->output = optarg;
-        } else if (option == 'c' || option == 'n') {
-            p->no_check = option == 'n';
-        } else {
-            fprintf(stderr, "usage: data_pipeline [--timeout 30s] [-o FILE] [--no-check] "
-                            "[FILE...]\n");
-            return false;
-        }
-    }
-    return true;
 }
 
 int main(int argc, char **argv)
 {
-    pipeline p = { .timeout_ns = KEEL_S(30) };
-    glob_t licenses;
+    static const char *const samples[] = { DATA_PIPELINE_SAMPLES "/orders.csv",
+                                           DATA_PIPELINE_SAMPLES "/orders.jsonl" };
+    program p = { .records = { 0 } };
 
-    if (!parse_options(&p, argc, argv))
+    if (!options_parse(&p.opts, argc, argv))
         return 2;
-    if (optind < argc)
-        return count_paths(&p, argv + optind, (size_t)(argc - optind), false);
-
-    if (glob(LICENSES "/*", 0, NULL, &licenses) != 0) {
-        fprintf(stderr, "data_pipeline: no files in " LICENSES ": name some\n");
-        return 1;
+    if (p.opts.file_count == 0) {
+        p.opts.files = samples;
+        p.opts.file_count = 2;
     }
-    int status = count_paths(&p, licenses.gl_pathv, licenses.gl_pathc, true);
-    globfree(&licenses);
-    return status;
+    p.rates.fault_every = p.opts.fault_every;
+    signal(SIGPIPE, SIG_IGN); /* a reader that is gone is an error like another */
+    const int status = keel_main_opts(run, &p, &(keel_runtime_opts){ .workers = p.opts.workers });
+    return status == 0 && p.incomplete ? 3 : status;
 }

@@ -20,7 +20,6 @@ void keel__window_clear(keel__window *window)
     memset(window->parts, 0, sizeof window->parts);
     if (window->ring != NULL)
         memset(window->ring, 0, window->size);
-    window->next = 0;
 }
 
 static void subtract(keel__outcomes *from, const keel__outcomes *part)

@@ -174,6 +174,10 @@ static void slow_calls_open_it_too(void **state)
     assert_state(&r, KEEL_BREAKER_CLOSED);
     call_for(&r, KEEL_MS(101), NULL); /* 8 of 10 */
     assert_state(&r, KEEL_BREAKER_OPEN);
+    keel_breaker_stats stats;
+    keel_breaker_get_stats(r.breaker, &stats);
+    assert_int_equal(stats.slow, 8);
+    assert_int_equal(stats.calls, 10);
     tear_down(&r);
 }
 
@@ -297,6 +301,55 @@ static void jitter_is_a_tenth_and_never_beyond_the_most(void **state)
     assert_int_equal(most, KEEL_MS(10500));
     keel_breaker_free(breaker);
     keel_clock_free(clock);
+}
+
+/* What succeeded before it opened again does not count when it is half open the next time. */
+static void probes_are_counted_anew_each_time(void **state)
+{
+    (void)state;
+    rig r = opened((keel_breaker_opts){ 0 });
+
+    keel_clock_advance(r.clock, KEEL_S(5));
+    calls(&r, 2, NULL);
+    calls(&r, 1, broken);
+    assert_state(&r, KEEL_BREAKER_OPEN);
+    keel_clock_advance(r.clock, KEEL_S(10));
+    calls(&r, 2, NULL);
+    assert_state(&r, KEEL_BREAKER_HALF_OPEN);
+    calls(&r, 1, NULL);
+    assert_state(&r, KEEL_BREAKER_CLOSED);
+    tear_down(&r);
+}
+
+static void a_window_of_calls_is_empty_when_it_has_closed(void **state)
+{
+    (void)state;
+    rig r = opened((keel_breaker_opts){ .window_calls = 4 });
+    keel_breaker_stats stats;
+
+    keel_clock_advance(r.clock, KEEL_S(5));
+    calls(&r, 3, NULL);
+    assert_state(&r, KEEL_BREAKER_CLOSED);
+    calls(&r, 5, NULL); /* more than it holds: what was there before is not taken out again */
+    keel_breaker_get_stats(r.breaker, &stats);
+    assert_int_equal(stats.window_calls, 4);
+    assert_int_equal(stats.window_failures, 0);
+    assert_state(&r, KEEL_BREAKER_CLOSED);
+    tear_down(&r);
+}
+
+static void a_long_rest_costs_no_more_than_a_short_one(void **state)
+{
+    (void)state;
+    rig r = set_up((keel_breaker_opts){ .window_ns = 10 }); /* parts of a nanosecond */
+
+    calls(&r, 5, broken);
+    keel_clock_advance(r.clock, KEEL_HOUR(1000));
+    calls(&r, 19, broken);
+    assert_state(&r, KEEL_BREAKER_CLOSED);
+    calls(&r, 1, broken);
+    assert_state(&r, KEEL_BREAKER_OPEN);
+    tear_down(&r);
 }
 
 static void a_slow_probe_is_a_bad_one(void **state)
@@ -610,6 +663,9 @@ int main(void)
         support_test(closing_empties_the_window),
         support_test(each_time_it_opens_for_longer),
         support_test(jitter_is_a_tenth_and_never_beyond_the_most),
+        support_test(probes_are_counted_anew_each_time),
+        support_test(a_window_of_calls_is_empty_when_it_has_closed),
+        support_test(a_long_rest_costs_no_more_than_a_short_one),
         support_test(a_slow_probe_is_a_bad_one),
         support_test(a_probe_that_hangs_opens_it_again),
         support_test(half_open_waits_for_ever_where_no_probe_runs),

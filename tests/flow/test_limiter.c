@@ -5,6 +5,8 @@
 
 #include <keel/limiter.h>
 
+#include "flow/bucket.h"
+
 /* ---- The token bucket ---- */
 
 typedef struct rig {
@@ -118,6 +120,51 @@ static void a_cancelled_reservation_gives_back_what_nobody_counts_on(void **stat
     keel_limiter_cancel(r.limiter, &c); /* its time has come: it was used, or lost */
     assert_true(keel_limiter_tokens(r.limiter) == 0);
     tear_down(&r);
+}
+
+static void a_small_reservation_before_a_large_one_gives_nothing_back(void **state)
+{
+    (void)state;
+    rig r = set_up(10, 5);
+    keel_reservation a, b;
+
+    assert_true(keel_limiter_allow(r.limiter, 5));
+    assert_true(keel_limiter_reserve(r.limiter, 1, &a));
+    assert_true(keel_limiter_reserve(r.limiter, 5, &b));
+    keel_limiter_cancel(r.limiter, &a);
+    assert_true(keel_limiter_tokens(r.limiter) == -6);
+    tear_down(&r);
+}
+
+static void the_last_reservation_but_one_becomes_the_last(void **state)
+{
+    (void)state;
+    rig r = set_up(10, 5);
+    keel_reservation a, b, impossible;
+
+    assert_true(keel_limiter_allow(r.limiter, 5));
+    assert_true(keel_limiter_reserve(r.limiter, 2, &a));
+    assert_true(keel_limiter_reserve(r.limiter, 3, &b));
+    keel_limiter_cancel(r.limiter, &b);
+    keel_limiter_cancel(r.limiter, &a); /* nobody counts on its tokens any more */
+    assert_true(keel_limiter_tokens(r.limiter) == 0);
+    memset(&impossible, 1, sizeof impossible);
+    assert_false(keel_limiter_reserve(r.limiter, 6, &impossible));
+    assert_int_equal(impossible.delay_ns, 0);
+    tear_down(&r);
+}
+
+static void an_earlier_time_takes_nothing_out(void **state)
+{
+    (void)state;
+    keel__bucket bucket;
+
+    keel__bucket_init(&bucket, 1, 10, KEEL_S(100));
+    assert_true(keel__bucket_take(&bucket, 8));
+    keel__bucket_fill(&bucket, KEEL_S(99)); /* by a thread that read the clock before another */
+    assert_true(bucket.tokens == 2);
+    keel__bucket_fill(&bucket, KEEL_S(101));
+    assert_true(bucket.tokens == 3);
 }
 
 static void rate_and_burst_can_change(void **state)
@@ -344,6 +391,59 @@ static keel_err *who_is_cancelled_leaves_the_line(keel_ctx *ctx, void *arg)
     return NULL;
 }
 
+static keel_err *the_callers_deadline_is_no_refusal(keel_ctx *ctx, void *arg)
+{
+    keel_bulkhead *bulkhead;
+    keel_bulkhead_stats stats;
+
+    (void)arg;
+    KEEL_TRY(keel_bulkhead_new(
+        &bulkhead,
+        &(keel_bulkhead_opts){ .max_running = 1, .max_waiting = 1, .max_wait_ns = KEEL_MS(10) }));
+    keel_ctx *limited = keel_ctx_with_timeout(ctx, KEEL_MS(5));
+    KEEL_TRY(keel_bulkhead_acquire(ctx, bulkhead));
+    check_err(keel_bulkhead_acquire(limited, bulkhead), KEEL_ERR_DEADLINE);
+    keel_bulkhead_release(bulkhead);
+    /* who has no time left takes no place */
+    check_err(keel_bulkhead_acquire(limited, bulkhead), KEEL_ERR_DEADLINE);
+    keel_bulkhead_get_stats(bulkhead, &stats);
+    KEEL_CHECK(stats.refused == 0 && stats.running == 0 && stats.entered == 1);
+    keel_ctx_free(limited);
+    keel_bulkhead_free(bulkhead);
+    return NULL;
+}
+
+static keel_err *wait_for_a_place(keel_ctx *ctx, void *arg)
+{
+    return keel_bulkhead_acquire(ctx, arg);
+}
+
+static keel_err *free_it_in_use(keel_ctx *ctx, void *arg)
+{
+    keel_bulkhead *bulkhead;
+
+    (void)arg;
+    KEEL_TRY(
+        keel_bulkhead_new(&bulkhead, &(keel_bulkhead_opts){ .max_running = 1, .max_waiting = 1 }));
+    KEEL_TRY(keel_bulkhead_acquire(ctx, bulkhead));
+    keel_group *group = keel_group_new(ctx, NULL);
+    keel_group_go(group, wait_for_a_place, bulkhead);
+    KEEL_TRY(keel_sleep(ctx, 1));
+    keel_bulkhead_free(bulkhead);
+    return keel_group_wait(group);
+}
+
+static void run_it_in_use(void *arg)
+{
+    keel_err_free(support_run(free_it_in_use, arg));
+}
+
+static void freeing_what_somebody_waits_for_is_misuse(void **state)
+{
+    (void)state;
+    support_assert_aborts(run_it_in_use, NULL, "somebody waits on semaphore");
+}
+
 static void release_too_much(void *arg)
 {
     keel_bulkhead *bulkhead;
@@ -442,6 +542,7 @@ RUNS(wait_too_long)
 RUNS(cancel_in_between)
 RUNS(a_full_one_refuses)
 RUNS(some_wait_for_a_while)
+RUNS(the_callers_deadline_is_no_refusal)
 RUNS(without_limit_all_get_in)
 RUNS(who_is_cancelled_leaves_the_line)
 
@@ -495,7 +596,12 @@ int main(void)
         support_test(the_burst_is_the_rate_unless_told),
         support_test(reservations_stand_in_line),
         support_test(a_cancelled_reservation_gives_back_what_nobody_counts_on),
+        support_test(a_small_reservation_before_a_large_one_gives_nothing_back),
+        support_test(the_last_reservation_but_one_becomes_the_last),
+        support_test(an_earlier_time_takes_nothing_out),
         support_test(rate_and_burst_can_change),
+        support_test(runs_the_callers_deadline_is_no_refusal),
+        support_test(freeing_what_somebody_waits_for_is_misuse),
         support_test(an_infinite_rate_refuses_nothing),
         support_test(a_minute_of_traffic_has_the_rate),
         support_test(runs_wait_in_line),

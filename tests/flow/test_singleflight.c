@@ -138,6 +138,31 @@ static keel_err *nothing_is_kept(keel_ctx *ctx, void *arg)
     return NULL;
 }
 
+static keel_err *ask_twice(keel_ctx *ctx, void *arg)
+{
+    KEEL_TRY(ask(ctx, arg));
+    return ask(ctx, arg);
+}
+
+/* Who is the first to have the value, and asks again at once, does not get it once more. */
+static keel_err *nobody_joins_a_call_that_has_ended(keel_ctx *ctx, void *arg)
+{
+    world w = { .takes_ns = KEEL_MS(30) };
+    asker a[] = { { .w = &w }, { .w = &w } };
+
+    (void)arg;
+    KEEL_TRY(keel_flights_new(ctx, &w.flights, sizeof(int64_t), NULL));
+    w.start_ns = keel_ctx_now(ctx);
+    keel_group *group = keel_group_new(ctx, NULL);
+    for (int i = 0; i < 2; i++)
+        keel_group_go(group, ask_twice, &a[i]);
+    KEEL_TRY(keel_group_wait(group));
+    keel_flights_free(w.flights);
+    KEEL_CHECK(w.calls == 2 && a[0].value == 2 && a[1].value == 2);
+    KEEL_CHECK(a[0].returned_ns == KEEL_MS(60) && a[1].returned_ns == KEEL_MS(60));
+    return NULL;
+}
+
 static keel_err *keys_have_calls_of_their_own(keel_ctx *ctx, void *arg)
 {
     world w = { .takes_ns = KEEL_MS(30) };
@@ -754,6 +779,7 @@ static void each_allocation_may_fail(void **state)
     }
 RUNS(all_that_ask_meanwhile_share_one_call)
 RUNS(nothing_is_kept)
+RUNS(nobody_joins_a_call_that_has_ended)
 RUNS(keys_have_calls_of_their_own)
 RUNS(errors_are_shared)
 RUNS(the_first_may_leave)
@@ -772,6 +798,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         support_test(runs_all_that_ask_meanwhile_share_one_call),
         support_test(runs_nothing_is_kept),
+        support_test(runs_nobody_joins_a_call_that_has_ended),
         support_test(runs_keys_have_calls_of_their_own),
         support_test(runs_errors_are_shared),
         support_test(runs_the_first_may_leave),

@@ -86,11 +86,8 @@ static void send_cell(keel__carrier *c, keel__order *order, size_t cell)
     keel__slot *slot = (keel__slot *)(void *)(order->cells + cell * order->cell_bytes);
 
     if (order->states[cell] == CELL_ITEM) {
-        const uint64_t own = c->number;
-
-        c->number = slot->number;
+        c->number = slot->number; /* the carrier's own item has ended */
         keel__send(c, segment->outs[0], slot->type, keel__slot_item(slot));
-        c->number = own;
     }
 }
 

@@ -14,7 +14,7 @@
 
 /* The first items of a task are all measured, then one of so many, for all of them. And a task lets others run
  * now and then, though it never has to wait: every so many that are measured. */
-enum { MEASURED_AT_FIRST = 64, MEASURED_THEN = 64, TURN = 4 };
+enum { MEASURED_AT_FIRST = 16, MEASURED_THEN = 64, TURN = 4 };
 
 /* ---- Ending early ---- */
 

@@ -3,7 +3,7 @@
 
 #include <keel/pipeline.h>
 
-/* What items own is freed once, wherever they end. */
+/* Where items end, and that what they own is freed once. */
 
 static KEEL_ERR_DEFINE(broken, "broken");
 
@@ -232,6 +232,131 @@ static keel_err *branches_free_alike(keel_ctx *ctx, void *arg)
     return NULL;
 }
 
+/* ---- What is given up is not success ---- */
+
+static keel_err *nap(keel_ctx *ctx, const void *in, void *out, void *arg)
+{
+    (void)arg;
+    *(int *)out = *(const int *)in;
+    return keel_sleep(ctx, KEEL_S(1));
+}
+
+static keel_err *ignore(keel_ctx *ctx, const void *in, void *out, void *arg)
+{
+    (void)ctx, (void)in, (void)out, (void)arg;
+    sunk++;
+    return NULL;
+}
+
+/* Nothing comes after the last item that could notice the end instead of it. */
+static keel_err *the_last_item_may_be_cut_off(keel_ctx *ctx, void *arg)
+{
+    keel_ctx *limited = keel_ctx_with_timeout(ctx, KEEL_MS(1));
+    keel_pipeline *p = keel_pipeline_new(NULL);
+    keel_stage_stats stats[3];
+
+    (void)arg;
+    sunk = 0;
+    keel_pipeline_from_array(p, numbers, 1, sizeof *numbers);
+    keel_pipeline_map(p, "nap", KEEL_FN(nap, int, int), NULL);
+    keel_pipeline_each(p, "ignore", KEEL_FN_SINK(ignore, int), NULL);
+    keel_err *err = keel_pipeline_run(limited, p);
+    KEEL_CHECK(keel_err_is(err, KEEL_ERR_DEADLINE) && sunk == 0);
+    keel_err_free(err);
+    KEEL_CHECK(keel_pipeline_get_stats(p, stats, 3) == 3);
+    KEEL_CHECK(stats[1].in == 1 && stats[1].failed == 0 && stats[1].out == 0 && stats[2].in == 0);
+    keel_pipeline_free(p);
+    keel_ctx_free(limited);
+    return NULL;
+}
+
+static keel_err *cancel_own(keel_ctx *ctx, const void *in, void *out, void *arg)
+{
+    keel_yield(); /* the source ends meanwhile */
+    if (*(const int *)in == 1)
+        keel_ctx_cancel(arg);
+    return ignore(ctx, in, out, arg);
+}
+
+static keel_err *items_in_a_queue_may_be_cut_off(keel_ctx *ctx, void *arg)
+{
+    keel_ctx *own = keel_ctx_with_cancel(ctx);
+    keel_pipeline *p = keel_pipeline_new(NULL);
+
+    (void)arg;
+    sunk = 0;
+    keel_pipeline_from_array(p, numbers, 3, sizeof *numbers);
+    keel_pipeline_each(p, "cancel", KEEL_FN_SINK(cancel_own, int),
+                       &(keel_stage_opts){ .apart = true, .arg = own });
+    keel_err *err = run_and_free(own, p);
+    KEEL_CHECK(keel_err_is(err, KEEL_ERR_CANCELLED) && sunk == 1);
+    keel_err_free(err);
+    keel_ctx_free(own);
+    return NULL;
+}
+
+static keel_err *a_batch_has_the_number_of_its_first(keel_ctx *ctx, void *arg)
+{
+    keel_pipeline *p = begin();
+    char buf[256];
+
+    (void)arg;
+    fails = 7; /* the third of the batch from 5 to 8 */
+    keel_pipeline_batch(p, "batch", 4, 0);
+    keel_pipeline_each(p, "take", KEEL_FN_SINK(take_batch, keel_batch), NULL);
+    keel_err *err = run_and_free(ctx, p);
+    keel_err_format(err, buf, sizeof buf);
+    KEEL_CHECK(strstr(buf, "stage take, item 5: ") != NULL);
+    keel_err_free(err);
+    return NULL;
+}
+
+/* ---- Beside others ---- */
+
+static keel_err *count_turns(keel_ctx *ctx, void *arg)
+{
+    for (int *turns = arg; keel_ctx_err(ctx) == NULL; keel_yield())
+        ++*turns;
+    return NULL;
+}
+
+static keel_err *others_run_now_and_then(keel_ctx *ctx, void *arg)
+{
+    static int many[2000];
+    int turns = 0;
+    keel_group *group = keel_group_new(ctx, NULL);
+    keel_pipeline *p = keel_pipeline_new(NULL);
+
+    (void)arg;
+    keel_pipeline_from_array(p, many, 2000, sizeof *many);
+    keel_pipeline_each(p, "ignore", KEEL_FN_SINK(ignore, int), NULL);
+    keel_group_go(group, count_turns, &turns);
+    KEEL_TRY(run_and_free(ctx, p));
+    keel_group_cancel(group);
+    keel_err_free(keel_group_wait(group));
+    KEEL_CHECK(turns >= 2000 / 256);
+    return NULL;
+}
+
+static keel_err *who_keeps_order_is_not_fused_with_who_does_not(keel_ctx *ctx, void *arg)
+{
+    keel_pipeline *p = begin();
+    keel_buf plan = { 0 };
+
+    (void)ctx, (void)arg;
+    keel_pipeline_filter(p, "some", not_thirds,
+                         &(keel_stage_opts){ .parallel = 2, .keep_order = true });
+    keel_pipeline_filter(p, "more", not_thirds, &(keel_stage_opts){ .parallel = 2 });
+    keel_pipeline_each(p, "take", KEEL_FN_SINK(take_owned, int_ptr), NULL);
+    KEEL_TRY(keel_pipeline_explain(p, &plan));
+    KEEL_CHECK(strstr(keel_buf_text(&plan), "2 tasks in order: queue 1 -> filter some -> ") !=
+               NULL);
+    KEEL_CHECK(strstr(keel_buf_text(&plan), "2 tasks: queue 2 -> filter more -> ") != NULL);
+    keel_buf_deinit(&plan);
+    keel_pipeline_free(p);
+    return NULL;
+}
+
 #define RUNS(name)                                                                                 \
     static void runs_##name(void **state)                                                          \
     {                                                                                              \
@@ -243,6 +368,11 @@ RUNS(batches_are_freed_with_their_items)
 RUNS(lines_in_batches_live_as_long_as_they)
 RUNS(what_ends_with_its_stage_is_not_kept)
 RUNS(branches_free_alike)
+RUNS(the_last_item_may_be_cut_off)
+RUNS(items_in_a_queue_may_be_cut_off)
+RUNS(a_batch_has_the_number_of_its_first)
+RUNS(others_run_now_and_then)
+RUNS(who_keeps_order_is_not_fused_with_who_does_not)
 
 int main(void)
 {
@@ -252,6 +382,11 @@ int main(void)
         support_test(runs_lines_in_batches_live_as_long_as_they),
         support_test(runs_what_ends_with_its_stage_is_not_kept),
         support_test(runs_branches_free_alike),
+        support_test(runs_the_last_item_may_be_cut_off),
+        support_test(runs_items_in_a_queue_may_be_cut_off),
+        support_test(runs_a_batch_has_the_number_of_its_first),
+        support_test(runs_others_run_now_and_then),
+        support_test(runs_who_keeps_order_is_not_fused_with_who_does_not),
     };
 
     support_mem_install();

@@ -12,7 +12,7 @@
 
 static KEEL_ERR_DEFINE(broken, "broken");
 
-enum { MOST_ITEMS = 24, MOST_STAGES = 12, PATHS = 4096 };
+enum { MOST_ITEMS = 48, MOST_STAGES = 12, PATHS = 4096 };
 enum { FAULTS = 4 }; /* one seed of so many */
 
 /* What flows once it is made. */

@@ -37,6 +37,8 @@
 #include "data_pipeline/result.h"
 #include "data_pipeline/totals.h"
 
+enum { QUEUE = 1024 };
+
 typedef struct program {
     options opts;
     keel_retry *reading, *asking, *writing;
@@ -74,7 +76,9 @@ static keel_pipeline *plan(keel_ctx *ctx, program *p)
     enrich.retry = p->asking;
     enrich.arg = &p->rates;
 
-    keel_pipeline *orders = keel_pipeline_new(&(keel_pipeline_opts){ .name = "orders" });
+    /* long queues: a record takes a microsecond, and the shorter they are the more often a task sleeps */
+    keel_pipeline *orders =
+        keel_pipeline_new(&(keel_pipeline_opts){ .name = "orders", .queue = QUEUE });
     keel_pipeline_from_fn(orders, "read", records_next, sizeof(order *), order_free, &p->records);
     keel_pipeline_map(orders, "decode", KEEL_FN(decode_order, order *, order *), &decode);
     keel_pipeline_map(orders, "validate", KEEL_FN(validate_order, order *, order *), &validate);

@@ -11,7 +11,7 @@
 
 /* Limits, so that no input can use up the memory. */
 enum {
-    MAX_RECORD_BYTES = 64 << 10, /* of a longer one only the beginning is kept */
+    MAX_RECORD_BYTES = 16 << 10, /* of a longer one only the beginning is kept */
     MAX_FIELD_BYTES = 64,
     CUT_BYTES = 200
 };

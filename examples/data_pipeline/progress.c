@@ -19,8 +19,14 @@ static size_t get_stats(keel_pipeline *p, keel_stage_stats *stats)
     return count < MAX_STAGES ? count : MAX_STAGES;
 }
 
+/* How many records had been read at some time. */
+typedef struct seen {
+    uint64_t records;
+    int64_t at_ns;
+} seen;
+
 /* "12345 records, 4567/s, 3 errors; queued: decode 128, aggregate 2" */
-static keel_err *format_line(keel_buf *line, keel_pipeline *p, uint64_t *before)
+static keel_err *format_line(keel_buf *line, keel_pipeline *p, int64_t now_ns, seen *before)
 {
     keel_stage_stats stats[MAX_STAGES];
     const size_t count = get_stats(p, stats);
@@ -31,10 +37,12 @@ static keel_err *format_line(keel_buf *line, keel_pipeline *p, uint64_t *before)
         return NULL; /* it has not begun */
     for (size_t i = 0; i < count; i++)
         failed += stats[i].failed;
-    const uint64_t now = stats[0].out, more = now - *before;
+    const seen now = { stats[0].out, now_ns };
+    const double seconds = (double)(now.at_ns - before->at_ns) / 1e9;
+    const double rate = (double)(now.records - before->records) / seconds;
     *before = now;
-    KEEL_TRY(keel_buf_printf(line, "\r\033[K%" PRIu64 " records, %" PRIu64 "/s, %" PRIu64 " errors",
-                             now, more * (uint64_t)KEEL_S(1) / (uint64_t)EVERY_NS, failed));
+    KEEL_TRY(keel_buf_printf(line, "\r\033[K%" PRIu64 " records, %.0f/s, %" PRIu64 " errors",
+                             now.records, rate, failed));
     for (size_t i = 0; i < count; i++) {
         if (stats[i].queued == 0)
             continue;
@@ -48,12 +56,12 @@ static keel_err *show_progress(keel_ctx *ctx, void *arg)
 {
     keel_file terminal;
     keel_buf line = { 0 };
-    uint64_t before = 0;
+    seen before = { .at_ns = keel_ctx_now(ctx) };
 
     keel_err *err = keel_file_borrow_fd(&terminal, STDERR_FILENO, "the terminal");
     while (err == NULL && (err = keel_sleep(ctx, EVERY_NS)) == NULL) {
         keel_buf_clear(&line);
-        err = format_line(&line, arg, &before);
+        err = format_line(&line, arg, keel_ctx_now(ctx), &before);
         if (err == NULL && line.len > 0)
             err = keel_io_write_str(ctx, keel_file_writer(&terminal), keel_buf_str(&line));
     }

@@ -20,7 +20,8 @@ KEEL_BEGIN_DECLS
  *     keel_pool *pool;
  *     KEEL_TRY(keel_pool_new(ctx, &pool, KEEL_FN(work, job, result),
  *                            &(keel_pool_opts){ .workers = 5, .results = 100 }));
- *     ... keel_pool_submit(ctx, pool, &(job){ 1, 2 }) ...
+ *     ... in a task of its own: keel_pool_submit(ctx, pool, &(job){ 1, 2 }), and then
+ *         keel_pool_finish(pool); // there are no more: the results end behind the last
  *     while (keel_chan_next(ctx, keel_pool_results(pool), &result))
  *         ...
  *     keel_pool_free(pool);
@@ -29,15 +30,16 @@ KEEL_BEGIN_DECLS
  * an array (keel_pool_map), else to the callback on_done, if there is one; else to the channel of
  * results if it succeeded and there is such a channel, and to the error of keel_pool_close if it failed.
  *
- * The pool's context is a child of that of keel_pool_new: when it ends, jobs are told by theirs, what is
- * queued is dropped, and the pool is closed.
+ * The pool's context is a child of that of keel_pool_new: when it ends, the jobs that run are told by theirs,
+ * and the first worker that has time drops what is queued and closes the pool. A job gets that context, or a
+ * child of it: it must not cancel it.
  *
- * A pool lives from keel_pool_new to keel_pool_free. After keel_pool_close nobody can submit, and what is
- * queued is worked off; after keel_pool_cancel it is dropped.
+ * A pool lives from keel_pool_new to keel_pool_free. After keel_pool_finish or keel_pool_close nobody can
+ * submit, and what is queued is worked off; after keel_pool_cancel it is dropped.
  *
  * Threads: any, all functions, at once; only keel_pool_free needs the others finished. A job must not
- *          close or free its own pool; one that waits for another job of it (keel_pool_call, _map) holds a
- *          worker meanwhile: with all of them doing that, nobody is left to work.
+ *          close or free its own pool; one that waits for another job of it (keel_pool_call, _map), or for room
+ *          in its queue, holds a worker meanwhile: with all of them doing that, nobody is left to work.
  */
 typedef struct keel_pool keel_pool;
 
@@ -65,13 +67,15 @@ typedef struct keel_pool_opts {
     unsigned batch;
     int64_t job_timeout_ns; /**< How long each may run. 0: as long as it likes. */
     /** Told what came of a job; `out` and `err` are borrowed for the call, one of them is NULL. For a job that is
-     * never run it is called by whoever drops it, and must not wait. */
+     * never run it is called by whoever drops it, and must not wait; `out` is freed by result_free after it. */
     void (*on_done)(const void *in, const void *out, const keel_err *err, void *arg);
     void *arg;                   /**< For the function and on_done. */
     void (*job_free)(void *job); /**< For jobs that are never run; must not wait. NULL: nothing. */
-    void (*result_free)(void *out); /**< For results that nobody takes. NULL: nothing. */
-    const char *name;               /**< For messages; a literal. NULL: that of the function. */
-    size_t stack_bytes;             /**< Of each worker. 0: 256 KiB. */
+    /** Frees what a result owns that nobody takes: taken is what is received from the channel, copied by
+     * keel_future_wait for the first time, or put into the array of keel_pool_map. NULL: nothing. */
+    void (*result_free)(void *out);
+    const char *name;   /**< For messages; a literal. NULL: that of the function. */
+    size_t stack_bytes; /**< Of each worker. 0: 256 KiB. */
 } keel_pool_opts;
 
 /**
@@ -124,7 +128,8 @@ typedef struct keel_future keel_future;
 
 /**
  * Queues a job with a context of its own, and, unless `out` is NULL, gives it a future. A job whose context
- * ends before it starts is not run: what came of it is the context's error. `opts` may be NULL.
+ * ends before it starts is not run: what came of it is the context's error, which its future tells when a
+ * worker gets to it. `opts` may be NULL.
  *
  * Errors: as keel_pool_submit; KEEL_ERR_INVAL; KEEL_ERR_NOMEM.
  * Owns:   *out is yours, to be freed with keel_future_free.
@@ -160,7 +165,8 @@ KEEL_NODISCARD keel_err *keel_pool_call(keel_ctx *ctx, keel_pool *pool, const vo
  * because the arrays are in use.
  *
  * Errors: the first job's that failed, with its index: "job 3: ..."; the context's; KEEL_ERR_CLOSED;
- *         KEEL_ERR_NOMEM. `out` is then filled in part.
+ *         KEEL_ERR_NOMEM. `out` is then filled in part, and zero elsewhere.
+ * Owns:   what the jobs of the array own stays the caller's: job_free is not called for them.
  */
 KEEL_NODISCARD keel_err *keel_pool_map(keel_ctx *ctx, keel_pool *pool, const void *jobs,
                                        size_t count, void *out);
@@ -172,12 +178,15 @@ keel_chan *keel_pool_results(keel_pool *pool);
 
 /* ---- Closing ---- */
 
+/** Lets nobody submit any more, and does not wait: the results end behind the last. May be called again. */
+void keel_pool_finish(keel_pool *pool);
+
 /**
  * Lets nobody submit any more, and waits until all jobs are done and the workers have ended. Where there is a
  * channel of results somebody has to read it meanwhile. May be called again.
  *
- * Errors: the context's, if it ends first: the pool goes on closing. Those of jobs whose errors went nowhere
- *         else, joined; the next call does not return them again.
+ * Errors: the context's, if it ends first: the pool goes on closing. Those of jobs that ran and whose errors
+ *         went nowhere else, joined; the next call does not return them again.
  */
 KEEL_NODISCARD keel_err *keel_pool_close(keel_ctx *ctx, keel_pool *pool);
 

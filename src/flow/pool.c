@@ -101,15 +101,20 @@ keel_err *keel_pool_new_at(const char *where, keel_ctx *ctx, keel_pool **out, ke
     if (rt == NULL) { /* the group could not be made */
         keel_err *err = keel_group_wait(pool->group);
         free_pool(pool);
-        return err;
+        return keel_err_is(err, KEEL_ERR_INVAL)
+                   ? keel__bad_option(opts.name, "stack_bytes", "is out of range")
+                   : err;
     }
     keel_err *err =
         keel__pool_set_workers(pool, opts.workers > 0 ? opts.workers : keel_runtime_workers(rt));
     if (err != NULL) {
-        if (err == KEEL_ERR_CLOSED) /* the first failed already */
+        if (err == KEEL_ERR_CLOSED) { /* the first have failed already, or the context has ended */
             err = keel_pool_close(NULL, pool);
+            if (err == NULL)
+                err = keel_ctx_err(pool->ctx);
+        }
         keel_pool_free(pool);
-        return err;
+        return err != NULL ? err : KEEL_ERR_CANCELLED;
     }
     *out = pool;
     return NULL;
@@ -154,6 +159,7 @@ static keel_err *queue_or_run(keel_ctx *ctx, keel_pool *pool, keel__job *job)
 {
     unsigned char *out = NULL;
 
+    (void)ctx;
     switch (keel_chan_try_send(pool->queue, job)) {
     case KEEL_CHAN_DONE:
         return NULL;
@@ -167,20 +173,24 @@ static keel_err *queue_or_run(keel_ctx *ctx, keel_pool *pool, keel__job *job)
         if (out == NULL)
             return KEEL_ERR_NOMEM;
     }
-    if (keel__pool_run(pool, NULL, pool->ctx, job, out)) {
-        keel_err *err = keel_chan_send(ctx, pool->results, out);
-        if (err != NULL && pool->opts.result_free != NULL)
-            pool->opts.result_free(out);
-        keel_err_free(err); /* the job is done, if nobody wants to know */
+    keel_err *err = keel__pool_enter(pool);
+    if (err == NULL) {
+        if (keel__pool_run(pool, NULL, pool->ctx, job, out)) {
+            keel_err *unsent = keel_chan_send(pool->ctx, pool->results, out);
+            if (unsent != NULL && pool->opts.result_free != NULL)
+                pool->opts.result_free(out);
+            keel_err_free(unsent); /* the pool was cancelled */
+        }
+        keel__pool_depart(pool);
     }
     keel_mem_free(out);
-    return NULL;
+    return err;
 }
 
 /* Makes room by dropping the oldest, until there is some. */
 static keel_err *queue_dropping(keel_pool *pool, keel__job *job)
 {
-    char small[KEEL__POOL_SMALL_BYTES];
+    _Alignas(16) char small[KEEL__POOL_SMALL_BYTES];
     keel__job *oldest =
         pool->slot_bytes <= sizeof small ? (void *)small : keel_mem_alloc(pool->slot_bytes);
     keel_chan_status status;
@@ -224,7 +234,7 @@ keel_err *keel__pool_queue(keel_ctx *ctx, keel_pool *pool, keel__job *job)
 
 keel_err *keel_pool_submit(keel_ctx *ctx, keel_pool *pool, const void *job)
 {
-    char small[KEEL__POOL_SMALL_BYTES];
+    _Alignas(16) char small[KEEL__POOL_SMALL_BYTES];
 
     keel__need(pool != NULL, "keel_pool_submit", "pool");
     keel__need(job != NULL, "keel_pool_submit", "job");
@@ -232,6 +242,21 @@ keel_err *keel_pool_submit(keel_ctx *ctx, keel_pool *pool, const void *job)
     if (slot == NULL)
         return KEEL_ERR_NOMEM;
     keel_err *err = keel__pool_queue(ctx, pool, slot);
+    if ((void *)slot != (void *)small)
+        keel_mem_free(slot);
+    return err;
+}
+
+/* Waits for room in any case. */
+static keel_err *submit_large(keel_ctx *ctx, keel_pool *pool, const void *job)
+{
+    _Alignas(16) char small[KEEL__POOL_SMALL_BYTES];
+    keel__job *slot = keel__pool_slot(pool, small, job);
+
+    if (slot == NULL)
+        return KEEL_ERR_NOMEM;
+    stamp(pool, slot);
+    keel_err *err = keel_chan_send(ctx, pool->queue, slot);
     if ((void *)slot != (void *)small)
         keel_mem_free(slot);
     return err;
@@ -252,7 +277,7 @@ keel_err *keel_pool_submit_many(keel_ctx *ctx, keel_pool *pool, const void *jobs
         const size_t now = count - done < most ? count - done : most;
 
         if (most == 0) { /* too large for this */
-            err = keel_pool_submit(ctx, pool, first);
+            err = submit_large(ctx, pool, first);
             done += err == NULL;
             continue;
         }
@@ -278,6 +303,60 @@ keel_chan *keel_pool_results(keel_pool *pool)
 
 /* ---- Closing ---- */
 
+keel_err *keel__pool_enter(keel_pool *pool)
+{
+    keel_waitgroup_add(&pool->working, 1);
+    keel__spin_lock(&pool->lock);
+    const bool closed = pool->closed;
+    pool->live += !closed;
+    keel__spin_unlock(&pool->lock);
+    if (closed)
+        keel_waitgroup_done(&pool->working);
+    return closed ? KEEL_ERR_CLOSED : NULL;
+}
+
+void keel__pool_depart(keel_pool *pool)
+{
+    keel__spin_lock(&pool->lock);
+    const bool last = --pool->live == 0, closed = pool->closed;
+    keel__spin_unlock(&pool->lock);
+    if (last && closed && pool->results != NULL)
+        keel_chan_close(pool->results);
+    if (last) /* nobody is left to work */
+        keel__pool_empty(pool, KEEL_ERR_NOMEM);
+    keel_waitgroup_done(&pool->working);
+}
+
+/* Drops what is queued, by one at a time, because there is one spare slot. Who asks while another is at it
+ * has that one look once more. */
+static void drain(keel_pool *pool, keel_err *why)
+{
+    keel__spin_lock(&pool->lock);
+    unsigned seen = ++pool->empties;
+    const bool mine = !pool->emptying;
+    pool->emptying = true;
+    while (mine) {
+        keel__spin_unlock(&pool->lock);
+        while (keel_chan_try_recv(pool->queue, pool->spare) == KEEL_CHAN_DONE)
+            keel__pool_drop(pool, (keel__job *)(void *)pool->spare, why);
+        keel__spin_lock(&pool->lock);
+        if (pool->empties == seen) {
+            pool->emptying = false;
+            break;
+        }
+        seen = pool->empties;
+    }
+    keel__spin_unlock(&pool->lock);
+}
+
+/* Why jobs that are queued will not be run: the end of the pool's context, or else `otherwise`. */
+static keel_err *reason(const keel_pool *pool, keel_err *otherwise)
+{
+    keel_err *ended = keel_ctx_err(pool->ctx);
+
+    return ended != NULL ? ended : otherwise;
+}
+
 void keel__pool_shut(keel_pool *pool)
 {
     keel__spin_lock(&pool->lock);
@@ -285,21 +364,30 @@ void keel__pool_shut(keel_pool *pool)
     const bool deserted = first && pool->live == 0;
     pool->closed = true;
     keel__spin_unlock(&pool->lock);
-    if (first)
-        keel_chan_close(pool->queue);
+    if (!first)
+        return;
+    keel_chan_close(pool->queue);
     if (deserted && pool->results != NULL) /* no worker is left to do it */
         keel_chan_close(pool->results);
+    /* until the queue was closed somebody may have put a job into it that no worker will see */
+    keel__spin_lock(&pool->lock);
+    const bool none = pool->live == 0;
+    keel__spin_unlock(&pool->lock);
+    if (none || keel_ctx_err(pool->ctx) != NULL)
+        drain(pool, reason(pool, KEEL_ERR_NOMEM));
 }
 
 void keel__pool_empty(keel_pool *pool, keel_err *why)
 {
     keel__pool_shut(pool);
-    /* into the spare slot, so by one at a time; who finds another at it has nothing to do */
-    if (!keel_mutex_try_lock(&pool->emptying))
-        return;
-    while (keel_chan_try_recv(pool->queue, pool->spare) == KEEL_CHAN_DONE)
-        keel__pool_drop(pool, (keel__job *)(void *)pool->spare, why);
-    keel_mutex_unlock(&pool->emptying);
+    drain(pool, reason(pool, why));
+}
+
+void keel_pool_finish(keel_pool *pool)
+{
+    keel__need(pool != NULL, "keel_pool_finish", "pool");
+    keel__point(KEEL__OP_POOL_CLOSE, pool);
+    keel__pool_shut(pool);
 }
 
 void keel_pool_cancel(keel_pool *pool)

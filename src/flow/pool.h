@@ -34,6 +34,7 @@ struct keel__job {
     int64_t queued_ns;
     uint32_t index; /* in the array of keel_pool_map */
     bool owns_ctx, measured;
+    bool kept; /* what it owns stays the submitter's, whatever happens */
 };
 
 /* Where the user's job begins in a slot: aligned for any type. */
@@ -53,8 +54,8 @@ typedef struct keel__pool_worker {
     bool held;          /* by who tells it: that one frees it */
     keel__a64 done, failed, running; /* written by itself alone */
     keel__times wait, run;
-    unsigned char *outs;   /* results of a batch */
-    unsigned char slots[]; /* a batch, aligned as what keel_mem_alloc returns */
+    unsigned char *outs;                /* results of a batch */
+    _Alignas(16) unsigned char slots[]; /* a batch */
 } keel__pool_worker;
 
 struct keel_pool {
@@ -67,12 +68,13 @@ struct keel_pool {
     size_t slot_bytes, worker_slots_bytes;
     keel_waitgroup working; /* a worker each */
     keel__a64 submitted, refused, dropped, here_done, here_failed;
-    keel_mutex emptying;
-    unsigned char *spare; /* a slot for who empties the queue; guarded by `emptying` */
+    unsigned char *spare; /* a slot for who empties the queue */
     keel__spin lock;      /* guards what follows */
     bool closed;
-    unsigned count; /* workers that are not leaving */
-    unsigned live;  /* all that have not left */
+    bool emptying;    /* somebody is at it, */
+    unsigned empties; /* and has been asked so often */
+    unsigned count;   /* workers that are not leaving */
+    unsigned live;    /* all that have not left, and who runs a job where it was submitted */
     unsigned next_place;
     keel__pool_worker *workers;
     keel_err *err;          /* of jobs whose errors go nowhere else */
@@ -85,7 +87,11 @@ keel_err *keel__pool_set_workers(keel_pool *pool, unsigned count);
 /* Closes the queue, if nobody has. */
 void keel__pool_shut(keel_pool *pool);
 
-/* Closes the queue and drops what is in it, with a sentinel as the reason. */
+/* One more that works, unless the pool is closed; and one less: the last closes the results. */
+KEEL_NODISCARD keel_err *keel__pool_enter(keel_pool *pool);
+void keel__pool_depart(keel_pool *pool);
+
+/* Closes the queue and drops what is in it, with a sentinel as the reason; or leaves that to who is at it. */
 void keel__pool_empty(keel_pool *pool, keel_err *why);
 
 /* Runs a job, on a worker or, where that is NULL, for whoever submits it. `out` is room for a result, used

@@ -18,6 +18,9 @@ struct keel_future {
     keel_ctx *ctx; /* the job's */
     keel_waitgroup running;
     keel_err *err;
+    bool succeeded;
+    keel__a32 taken; /* what the result owns has a new owner */
+    void (*result_free)(void *out);
     size_t out_bytes;
     _Alignas(16) unsigned char out[];
 };
@@ -26,6 +29,8 @@ static void release(keel_future *future)
 {
     if (keel__sub(&future->refs, 1) != 1)
         return;
+    if (future->succeeded && future->result_free != NULL && keel__load(&future->taken) == 0)
+        future->result_free(future->out);
     keel_err_free(future->err);
     keel_ctx_free(future->ctx);
     keel_mem_free(future);
@@ -37,6 +42,7 @@ static void ended(keel__job_done *done, const keel__job *job, keel_err *err)
 
     (void)job;
     future->err = err;
+    future->succeeded = err == NULL;
     keel_waitgroup_done(&future->running);
     release(future);
 }
@@ -54,6 +60,7 @@ static keel_err *make_future(keel_pool *pool, keel_ctx *ctx, keel_future **out)
     future->ctx = ctx;
     future->refs.v = 2;
     future->out_bytes = pool->fn.out_bytes;
+    future->result_free = pool->fn.out_bytes > 0 ? pool->opts.result_free : NULL;
     keel_waitgroup_add(&future->running, 1);
     return NULL;
 }
@@ -77,7 +84,7 @@ keel_err *keel_pool_start(keel_ctx *ctx, keel_pool *pool, const void *job,
                           const keel_job_opts *given, keel_future **out)
 {
     static const keel_job_opts none = { 0 };
-    char small[KEEL__POOL_SMALL_BYTES];
+    _Alignas(16) char small[KEEL__POOL_SMALL_BYTES];
     keel_future *future = NULL;
     keel_ctx *own;
 
@@ -117,8 +124,10 @@ keel_err *keel_future_wait(keel_ctx *ctx, keel_future *future, void *out)
     KEEL_TRY(keel_waitgroup_wait(ctx, &future->running));
     if (future->err != NULL)
         return keel_err_retain(future->err);
-    if (out != NULL)
+    if (out != NULL) {
         memcpy(out, future->out, future->out_bytes);
+        keel__store(&future->taken, 1);
+    }
     return NULL;
 }
 
@@ -181,7 +190,7 @@ static void mapped(keel__job_done *done, const keel__job *job, keel_err *err)
 static keel_err *map_one(mapping *map, const void *job, void *out, uint32_t index)
 {
     keel_pool *pool = map->pool;
-    char small[KEEL__POOL_SMALL_BYTES];
+    _Alignas(16) char small[KEEL__POOL_SMALL_BYTES];
     keel__job *slot = keel__pool_slot(pool, small, job);
 
     if (slot == NULL)
@@ -190,6 +199,7 @@ static keel_err *map_one(mapping *map, const void *job, void *out, uint32_t inde
     slot->out = out;
     slot->ctx = map->ctx;
     slot->index = index;
+    slot->kept = true;
     keel_waitgroup_add(&map->running, 1);
     keel_err *err = keel_chan_send(map->ctx, pool->queue, slot);
     if (err != NULL)
@@ -209,6 +219,8 @@ keel_err *keel_pool_map(keel_ctx *ctx, keel_pool *pool, const void *jobs, size_t
     KEEL_TRY(keel_ctx_err(ctx));
     if (count > UINT32_MAX)
         return keel__bad_option(pool->opts.name, "count", "is more than 2^32 - 1");
+    if (out != NULL)
+        memset(out, 0, count * pool->fn.out_bytes);
     map.ctx = keel_ctx_with_cancel(ctx);
     for (size_t i = 0; i < count; i++) {
         keel_err *err = map_one(&map, (const char *)jobs + i * in_bytes,

@@ -32,25 +32,34 @@ static void keep_error(keel_pool *pool, keel_err *err)
 /* Tells who wants to know what came of a job. Takes `err`. Says whether a result is for the channel. */
 static bool tell(keel_pool *pool, const keel__job *job, void *out, keel_err *err)
 {
+    const keel_pool_opts *opts = &pool->opts;
+
     if (job->done != NULL) {
         job->done->ended(job->done, job, err);
         return false;
     }
-    if (pool->opts.on_done != NULL) {
-        pool->opts.on_done(keel__job_in(job), err == NULL ? out : NULL, err, pool->opts.arg);
-        keel_err_free(err);
+    if (opts->on_done != NULL) {
+        opts->on_done(keel__job_in(job), err == NULL ? out : NULL, err, opts->arg);
+    } else if (err != NULL) {
+        keep_error(pool, keel_err_wrap(err, "job of pool %s", opts->name));
         return false;
+    } else if (pool->results != NULL) {
+        return true;
     }
-    if (err != NULL)
-        keep_error(pool, keel_err_wrap(err, "job of pool %s", pool->opts.name));
-    return err == NULL && pool->results != NULL;
+    if (err == NULL && out != NULL && opts->result_free != NULL)
+        opts->result_free(out); /* nobody takes it */
+    keel_err_free(err);
+    return false;
 }
 
 void keel__pool_drop(keel_pool *pool, const keel__job *job, keel_err *err)
 {
     keel__add(&pool->dropped, 1);
-    tell(pool, job, NULL, err);
-    if (pool->opts.job_free != NULL)
+    if (job->done != NULL || pool->opts.on_done != NULL)
+        tell(pool, job, NULL, err);
+    else
+        keel_err_free(err); /* that it was dropped is counted, and no failure of its own */
+    if (pool->opts.job_free != NULL && !job->kept)
         pool->opts.job_free(keel__job_in(job));
     if (job->owns_ctx)
         keel_ctx_free(job->ctx);
@@ -97,8 +106,11 @@ bool keel__pool_run(keel_pool *pool, keel__pool_worker *worker, keel_ctx *ctx, c
                     void *out)
 {
     const bool measured = worker != NULL && job->measured;
-    keel_err *ended = job->ctx != NULL ? keel_ctx_err(job->ctx) : keel_ctx_err(ctx);
+    keel_err *ended = keel_ctx_err(ctx);
     int64_t start_ns = 0;
+
+    if (ended == NULL && job->ctx != NULL)
+        ended = keel_ctx_err(job->ctx);
 
     if (ended != NULL) {
         keel__pool_drop(pool, job, ended);
@@ -147,10 +159,10 @@ static void work_off(keel__pool_worker *worker, size_t count)
 
         if (quick && is_plain(pool, job)) {
             keel_err *err = pool->fn.fn(pool->ctx, keel__job_in(job), out, pool->opts.arg);
-            has_result = err == NULL && pool->results != NULL;
             count_end(worker, err);
-            if (err != NULL)
-                tell(pool, job, NULL, err);
+            has_result = err == NULL && pool->results != NULL;
+            if (!has_result)
+                tell(pool, job, err == NULL ? out : NULL, err);
         } else {
             has_result = keel__pool_run(pool, worker, pool->ctx, job, out);
         }
@@ -213,17 +225,12 @@ static void leave(keel__pool_worker *worker)
         at = &(*at)->next;
     *at = worker->next;
     pool->count -= !worker->leaving;
-    const bool last = --pool->live == 0 && pool->closed, deserted = pool->live == 0 && !last;
     const bool held = worker->held;
     worker->left = true;
     keel__spin_unlock(&pool->lock);
     if (!held)
         free_worker(worker);
-    if (last && pool->results != NULL)
-        keel_chan_close(pool->results);
-    if (deserted) /* none is left to work */
-        keel__pool_empty(pool, KEEL_ERR_NOMEM);
-    keel_waitgroup_done(&pool->working);
+    keel__pool_depart(pool);
 }
 
 static keel_err *work(keel_ctx *ctx, void *arg)
@@ -276,21 +283,17 @@ static keel_err *add_worker(keel_pool *pool)
     keel__pool_worker *worker;
 
     KEEL_TRY(make_worker(pool, &worker));
-    keel__spin_lock(&pool->lock);
-    const bool closed = pool->closed;
-    const unsigned place = pool->next_place++;
-    if (!closed) {
-        worker->next = pool->workers;
-        pool->workers = worker;
-        pool->count++;
-        pool->live++;
-        keel_waitgroup_add(&pool->working, 1);
-    }
-    keel__spin_unlock(&pool->lock);
-    if (closed) {
+    keel_err *err = keel__pool_enter(pool);
+    if (err != NULL) {
         free_worker(worker);
-        return KEEL_ERR_CLOSED;
+        return err;
     }
+    keel__spin_lock(&pool->lock);
+    const unsigned place = pool->next_place++;
+    worker->next = pool->workers;
+    pool->workers = worker;
+    pool->count++;
+    keel__spin_unlock(&pool->lock);
     const keel__placed what = { work, fail_to_work, worker };
     if (keel__group_go_on(pool->group, place, &what, pool->opts.name, pool->where))
         return NULL;

@@ -69,7 +69,7 @@ static inline uint64_t bench_work(uint64_t v)
 {
     uint64_t x = v | 1;
 
-    for (int i = 0; i < 4500; i++) {
+    for (int i = 0; i < 6000; i++) {
         x ^= x << 13;
         x ^= x >> 7;
         x ^= x << 17;

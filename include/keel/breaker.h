@@ -56,7 +56,9 @@ typedef struct keel_breaker_opts {
     bool no_jitter;  /**< Else the open time is up to 10 % longer or shorter, by chance, so that
                                 many do not return at once; never longer than max_open_ns. */
     unsigned probes; /**< Calls that must succeed, half open, at most 1000. 0: 3. */
-    int64_t probe_time_ns; /**< A probe that runs longer counts as failed. 0: 30 s. */
+    /** A probe that runs longer counts as failed; of several, when one has ended, the time of the others goes
+     * from when the last began. 0: 30 s. */
+    int64_t probe_time_ns;
     /** Whether the error counts as a failure. NULL: every error does. Cancelled calls do not come here. */
     bool (*is_failure)(const keel_err *err, void *arg);
     /** Called after each change of state, by whoever caused it. It may use the breaker. */

@@ -121,6 +121,9 @@ void keel_chan_close(keel_chan *chan);
 size_t keel_chan_len(keel_chan *chan);
 size_t keel_chan_capacity(const keel_chan *chan);
 
+/** The size of its items. */
+size_t keel_chan_item_bytes(const keel_chan *chan);
+
 KEEL_END_DECLS
 
 #endif /* KEEL_CHAN_H */

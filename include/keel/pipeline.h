@@ -109,7 +109,7 @@ typedef struct keel_stage_opts {
 /** Makes another item of each. `opts` may be NULL, here and below. */
 void keel_pipeline_map(keel_pipeline *p, const char *name, keel_fn fn, const keel_stage_opts *opts);
 
-/** Lets those items pass for which `keep` says yes. */
+/** Lets those items pass for which `keep` says yes. Of the options it takes parallel, keep_order, apart, arg. */
 typedef bool (*keel_filter_fn)(const void *item, void *arg);
 void keel_pipeline_filter(keel_pipeline *p, const char *name, keel_filter_fn keep,
                           const keel_stage_opts *opts);
@@ -121,7 +121,7 @@ typedef struct keel_batch {
 } keel_batch;
 
 /**
- * Puts up to max_items together as a keel_batch: when there are so many, when the first of them has waited
+ * Puts up to max_items, at most 1,000,000, together as a keel_batch: when there are so many, when the first of them has waited
  * for max_wait_ns (0: as long as it takes), and at the end.
  */
 void keel_pipeline_batch(keel_pipeline *p, const char *name, size_t max_items, int64_t max_wait_ns);

@@ -27,9 +27,9 @@ struct keel_breaker {
     int64_t open_until_ns; /* open */
     double open_ns;        /* how long it opens next time */
     /* half open: probes that may still begin, those under way, those that succeeded, and since when
-     * one has been under way */
+     * one has been under way: the first to begin, and when that has ended, the last */
     unsigned probes_left, probing, probed;
-    int64_t probing_since_ns;
+    int64_t probing_since_ns, last_probe_ns;
     keel__window window;
     keel_breaker_stats stats; /* but for state and window */
     unsigned char ring[];
@@ -234,6 +234,7 @@ keel_err *keel_breaker_begin(keel_breaker *breaker, keel_breaker_call *call)
         refused = breaker->probes_left == 0;
         if (!refused) {
             breaker->probes_left--;
+            breaker->last_probe_ns = now_ns;
             if (breaker->probing++ == 0)
                 breaker->probing_since_ns = now_ns;
         }
@@ -248,6 +249,7 @@ keel_err *keel_breaker_begin(keel_breaker *breaker, keel_breaker_call *call)
 static change judge(keel_breaker *breaker, int64_t now_ns, bool bad)
 {
     breaker->probing--;
+    breaker->probing_since_ns = breaker->last_probe_ns; /* of those left: the last to begin */
     if (bad)
         return open_it(breaker, now_ns);
     if (++breaker->probed == breaker->opts.probes)
@@ -290,6 +292,7 @@ void keel_breaker_forget(keel_breaker *breaker, const keel_breaker_call *call)
 
     if (call->keel__generation == breaker->generation && breaker->state == KEEL_BREAKER_HALF_OPEN) {
         breaker->probing--;
+        breaker->probing_since_ns = breaker->last_probe_ns;
         breaker->probes_left++;
     }
     leave(breaker, passed, (change){ 0 });

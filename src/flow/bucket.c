@@ -32,8 +32,10 @@ int64_t keel__bucket_delay(const keel__bucket *bucket, double count)
 {
     if (count <= bucket->tokens || unlimited(bucket))
         return 0;
+    if (count > bucket->burst)
+        return INT64_MAX; /* there can never be as many */
     const double ns = (count - bucket->tokens) / bucket->per_second * 1e9;
-    if (ns >= (double)INT64_MAX)
+    if (!(ns < (double)INT64_MAX)) /* or no number */
         return INT64_MAX;
     const int64_t whole_ns = (int64_t)ns;
     return whole_ns + ((double)whole_ns < ns); /* never too early */
@@ -80,8 +82,8 @@ void keel__bucket_give_back(keel__bucket *bucket, const keel_reservation *reserv
     if (reservation->keel__act_ns == bucket->last_act_ns) {
         /* the last one: the next may have its turn */
         const double before = reservation->keel__count / bucket->per_second * 1e9;
-        const int64_t act_ns = reservation->keel__act_ns - (int64_t)before;
-        bucket->last_act_ns = act_ns > now_ns ? act_ns : now_ns;
+        const double most = (double)(reservation->keel__act_ns - now_ns);
+        bucket->last_act_ns = before < most ? reservation->keel__act_ns - (int64_t)before : now_ns;
     }
 }
 

@@ -37,8 +37,10 @@ keel_err *keel_limiter_new(keel_limiter **out, const keel_limiter_opts *given)
     keel__need(out != NULL, "keel_limiter_new", "out");
     *out = NULL;
     KEEL_TRY(check_rate(opts.per_second));
+    const bool limited = opts.per_second < HUGE_VAL;
     KEEL_TRY(keel__option_number("limiter", "burst", &opts.burst,
-                                 opts.per_second > 1 ? opts.per_second : 1, 1, HUGE_VAL));
+                                 limited && opts.per_second > 1 ? opts.per_second : 1, 1,
+                                 HUGE_VAL));
     keel_limiter *limiter = keel_mem_calloc(1, sizeof *limiter);
     if (limiter == NULL)
         return KEEL_ERR_NOMEM;

@@ -9,7 +9,7 @@
 #include "flow/options.h"
 #include "task/stack.h"
 
-enum { MAX_PARALLEL = 1000, MAX_ITEM_BYTES = 65536 };
+enum { MAX_PARALLEL = 1000, MAX_ITEM_BYTES = 65536, MAX_BATCH = 1000000 };
 
 static keel_pipeline without_memory = { .fixed = true };
 
@@ -92,6 +92,28 @@ static void spoil(keel_pipeline *p, keel_err *err)
         keel_err_free(err);
 }
 
+/* What a stage calls, or puts items into, must be there, and fit. */
+static keel_err *check_calls(const keel__stage *stage)
+{
+    const bool calls = stage->kind == KEEL__STAGE_MAP || stage->kind == KEEL__SINK_FOLD ||
+                       stage->kind == KEEL__SINK_EACH;
+    const size_t bytes = keel__is_source(stage) ? stage->out.bytes : stage->in.bytes;
+
+    if ((calls && stage->fn.fn == NULL) ||
+        (stage->kind == KEEL__STAGE_FILTER && stage->keep == NULL) ||
+        (stage->kind == KEEL__SOURCE_FN && stage->next == NULL))
+        return keel__bad_option(stage->name, "fn", "is missing");
+    if (stage->kind == KEEL__SINK_ARRAY && stage->counted == NULL)
+        return keel__bad_option(stage->name, "count", "is missing");
+    if (stage->kind == KEEL__SOURCE_CHAN || stage->kind == KEEL__SINK_CHAN) {
+        if (stage->chan == NULL)
+            return keel__bad_option(stage->name, "chan", "is missing");
+        if (keel_chan_item_bytes(stage->chan) != bytes)
+            return keel__bad_option(stage->name, "item_bytes", "is not that of the channel");
+    }
+    return NULL;
+}
+
 static keel_err *check(const keel_pipeline *p, const keel__stage *stage)
 {
     const keel__stage *last = keel__stages_last(&p->stages);
@@ -114,6 +136,12 @@ static keel_err *check(const keel_pipeline *p, const keel__stage *stage)
         return keel__bad_option(name, "on_error", "is none of keel_stage_error");
     if (opts->on_error == KEEL_STAGE_DEAD_LETTER && opts->dead_letter == NULL)
         return keel__bad_option(name, "dead_letter", "is missing");
+    if (stage->kind == KEEL__STAGE_FILTER &&
+        (opts->timeout_ns > 0 || opts->retry != NULL || opts->on_error != KEEL_STAGE_FAIL))
+        return keel__bad_option(name, "timeout_ns, retry or on_error", "is set for a filter");
+    if (stage->kind == KEEL__STAGE_BATCH && stage->count > MAX_BATCH)
+        return keel__bad_option(name, "max_items", "is more than 1,000,000");
+    KEEL_TRY(check_calls(stage));
     if (stage->in.bytes > MAX_ITEM_BYTES || stage->out.bytes > MAX_ITEM_BYTES)
         return keel__bad_option(name, "item", "has more than 65,536 bytes");
     return NULL;
@@ -277,6 +305,9 @@ void keel_pipeline_split(keel_pipeline *p, const char *name, keel_route_fn route
     keel__need(route != NULL, "keel_pipeline_split", "route");
     if (p->fixed)
         return;
+    for (size_t i = 0; i < count; i++)
+        keel__need(branches[i] != NULL && branches[i] != p, "keel_pipeline_split",
+                   "a branch, another pipeline,");
     if (count == 0 || count > MAX_PARALLEL)
         err = keel__bad_option(name, "count", "is not in 1 ... 1000");
     for (size_t i = 0; err == NULL && i < count; i++)

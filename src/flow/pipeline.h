@@ -134,6 +134,7 @@ typedef struct keel__segment {
     size_t count;
     unsigned parallel;
     bool ordered;
+    bool told;          /* to end, with all that feeds it; guarded by the plan's lock */
     keel__queue *in;    /* NULL: it begins with the source */
     keel__queue **outs; /* `out_count`: none after a sink, several after a split */
     size_t out_count;

@@ -8,6 +8,7 @@
 
 #include "base/process.h"
 #include "base/sim_hook.h"
+#include "flow/options.h"
 #include "task/ctx.h"
 #include "task/group.h"
 #include "task/worker.h"
@@ -36,8 +37,12 @@ static bool feeds(const keel__segment *segment, const keel__queue *queue)
 
 void keel__plan_cancel(keel__plan *plan, keel__segment *segment)
 {
-    if (keel__ctx_err(segment->ctx) != NULL)
-        return; /* and what feeds it has ended too, or is just being told: there may be many ways to it */
+    keel__spin_lock(&plan->lock);
+    const bool told = segment->told; /* there may be many ways to it */
+    segment->told = true;
+    keel__spin_unlock(&plan->lock);
+    if (told)
+        return;
     keel_ctx_cancel(segment->ctx);
     if (segment->in == NULL)
         return;
@@ -148,6 +153,7 @@ static void end_source(keel__carrier *c, const keel__stage *source, keel_err *er
         keel_err_free(err);
         keel__plan_cut(c->segment->plan);
     } else {
+        keel__flush(c, 0); /* as a stage apart would do with what it has */
         c->number = keel__load_relaxed(&c->counts->made) + 1;
         keel__bump(&c->counts->failed, 1);
         keel__fail(c, source, err);
@@ -295,8 +301,10 @@ static void free_carrier(keel__carrier *c)
             keel_mem_free(keel__slot_of(c->steps[i].out));
         if (c->held == NULL)
             continue;
-        if (c->held[i].batch.count > 0) /* cut off */
+        if (c->held[i].batch.count > 0) { /* cut off */
+            keel__plan_cut(c->segment->plan);
             keel__item_drop(&c->segment->stages[i].out, &c->held[i].batch);
+        }
         keel_ctx_free(c->held[i].ctx);
     }
     keel_mem_free(c->steps);
@@ -378,7 +386,10 @@ static keel_err *carry_all(keel_ctx *ctx, void *arg)
     default:
         run_queue(c);
     }
-    if (c->held != NULL && keel_ctx_err(c->ctx) == NULL)
+    if (keel_ctx_err(c->ctx) !=
+        NULL) /* whoever ended it: what feeds the segment must not wait for it */
+        keel__plan_cancel(c->segment->plan, c->segment);
+    else if (c->held != NULL)
         keel__flush(c, 0);
     leave(c->segment);
     free_carrier(c);
@@ -507,7 +518,9 @@ keel_err *keel_pipeline_run(keel_ctx *ctx, keel_pipeline *p)
     if (keel_ctx_runtime(keel_group_ctx(plan->group)) == NULL) {
         keel_err *err = keel_group_wait(plan->group);
         keel__plan_free(plan);
-        return err;
+        return keel_err_is(err, KEEL_ERR_INVAL)
+                   ? keel__bad_option(p->opts.name, "stack_bytes", "is out of range")
+                   : err;
     }
     const keel__worker *worker = keel__process_worker();
     plan->home = worker != NULL ? worker->index : 0;
@@ -530,5 +543,10 @@ keel_err *keel_pipeline_run(keel_ctx *ctx, keel_pipeline *p)
     else
         keel_err_free(plan->err);
     plan->err = NULL;
-    return err != NULL || !plan->cut ? err : keel_ctx_err(ctx);
+    if (err == NULL && plan->cut) {
+        err = keel_ctx_err(ctx);
+        if (err == NULL) /* a stage has ended the context it was given */
+            err = KEEL_ERR_CANCELLED;
+    }
+    return err;
 }

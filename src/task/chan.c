@@ -356,3 +356,9 @@ size_t keel_chan_capacity(const keel_chan *chan)
     need(chan, chan, "keel_chan_capacity");
     return chan->capacity;
 }
+
+size_t keel_chan_item_bytes(const keel_chan *chan)
+{
+    need(chan, chan, "keel_chan_item_bytes");
+    return chan->item_size;
+}

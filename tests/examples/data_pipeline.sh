@@ -98,6 +98,12 @@ out "$both"
 [ ! -s err ] || wrong 'something was said'
 case_is 'standard input, and nothing said with -q'
 
+csv "$good" '1,Ada,coffee,12.50,EUR,2026-01-03T09:12:44Z' >again.csv
+run 3 again.csv
+out "$row"
+[ "$(wc -l <out)" -eq 1 ] || wrong 'there is a row without orders'
+case_is 'a product whose only order is refused has no row'
+
 : >empty.csv
 : >empty.jsonl
 run 0 empty.csv empty.jsonl good.csv
@@ -150,9 +156,13 @@ dead decode 4 'a NUL at byte 4'
 dead decode 4 'A\u0000a'
 case_is 'invalid UTF-8, and a NUL'
 
-{ csv "$good" && many 300000 x && echo && echo "$other"; } >long.csv
+{
+    csv "$good" && many 300000 x && echo
+    printf '%s\n' "$other" '3,Ada,milk,1,EUR,2026-01-03T09:12:44Z' '4,Ada,milk,1,EUR,2026-01-03T09:12:44Z'
+} >long.csv
 run 3 long.csv
 out "$both"
+out '"product":"milk","orders":2'
 dead read 3 'more than 16384 bytes'
 dead read 3 '"cut":true'
 [ "$(wc -c <dead)" -lt 1000 ] || wrong 'the dead letter is long itself'
@@ -187,7 +197,7 @@ case_is 'a field of 64 bytes is one, a field of 65 too long'
     many 10000 '['
     echo
     printf '{"id":1,"note":%s1%s}\n' "$(many 8 '[')" "$(many 8 ']')"
-    printf '{"note":"%s",%s\n' "$(many 100 '[')" "${json#?}"
+    printf '{"note":"\\"%s","lists":[[],[],[],[],[],[],[],[],[],[]],%s\n' "$(many 100 '[')" "${json#?}"
     echo '{"id":1'
     echo '[1,2]'
     echo 'nonsense'
@@ -354,6 +364,13 @@ awk -v h="$header" 'BEGIN {
     for (i = 1; i <= 20000; i++)
         printf "%d,Ada,p%d,1.00,EUR,2026-01-03T09:12:44Z\n", i, i
 }' >rows.csv
+ok=true
+"$program" rows.csv 2>err | cat >out # a pipe takes them in pieces
+[ "$(wc -l <out)" -eq 20000 ] || wrong "$(wc -l <out) rows"
+LC_ALL=C sort -c out 2>/dev/null || wrong 'they are not in order'
+[ "$(sort -u out | wc -l)" -eq 20000 ] || wrong 'a row is there twice'
+case_is 'many rows, in order'
+
 ok=true
 { "$program" -q -d dead rows.csv 2>err; echo $? >status; } | head -n 1 >out
 [ "$(cat status)" -eq 1 ] || wrong "exit status $(cat status)"

@@ -49,7 +49,7 @@ typedef struct keel_pipeline keel_pipeline;
 
 typedef struct keel_pipeline_opts {
     const char *name;   /**< For messages; borrowed. NULL: "pipeline". */
-    size_t queue;       /**< Items that each queue holds. 0: 64. */
+    size_t queue;       /**< Items that each queue holds. 0: 256. */
     size_t stack_bytes; /**< Of each task. 0: 256 KiB. */
 } keel_pipeline_opts;
 

@@ -65,7 +65,7 @@ keel_pipeline *keel_pipeline_new(const keel_pipeline_opts *opts)
     if (p->opts.name == NULL)
         p->opts.name = "pipeline";
     if (p->opts.queue == 0)
-        p->opts.queue = 64;
+        p->opts.queue = 256;
     if (p->opts.stack_bytes == 0)
         p->opts.stack_bytes = KEEL__STACK_LARGE_BYTES;
     return p;

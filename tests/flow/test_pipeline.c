@@ -652,7 +652,7 @@ static void the_plan_can_be_read(void **state)
                        &(keel_stage_opts){ .arg = &w });
     assert_ok(keel_pipeline_explain(p, &buf));
     assert_string_equal(keel_buf_text(&buf),
-                        "pipeline: 324 items under way at most, a batch as one\n"
+                        "pipeline: 1284 items under way at most, a batch as one\n"
                         "1: from array -> square, 1s each, errors dropped -> queue 1\n"
                         "2: 8 tasks in order: queue 1 -> work -> queue 2\n"
                         "3: queue 2 -> split parity -> queue 3, queue 4\n"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <keel/limiter.h>
 
-static inline bool keel_check_is_limited(const keel_err *err)
+bool keel_check_is_limited(const keel_err *err)
 {
     return keel_err_is(err, KEEL_ERR_RATE_LIMITED) || keel_err_is(err, KEEL_ERR_BULKHEAD_FULL);
 }

@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 #include <keel/pool.h>
 
-static inline keel_err *keel_check_copy(keel_ctx *ctx, const void *in, void *out, void *arg)
+keel_err *keel_check_copy(keel_ctx *ctx, const void *in, void *out, void *arg)
 {
     (void)ctx, (void)arg;
     *(int *)out = *(const int *)in;
     return NULL;
 }
 
-static inline keel_err *keel_check_new(keel_pool **pool)
+keel_err *keel_check_new(keel_pool **pool)
 {
     return keel_pool_new(NULL, pool, KEEL_FN(keel_check_copy, int, int), NULL);
 }
 
-static inline bool keel_check_refused(const keel_err *err)
+bool keel_check_refused(const keel_err *err)
 {
     return keel_err_is(err, KEEL_ERR_POOL_FULL) || keel_err_is(err, KEEL_ERR_POOL_DROPPED);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <keel/retry.h>
 
-static inline bool keel_check_unlimited(const keel_retry_opts *opts)
+bool keel_check_unlimited(const keel_retry_opts *opts)
 {
     return opts->max_attempts == KEEL_ATTEMPTS_UNLIMITED;
 }

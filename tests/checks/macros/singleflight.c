@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <keel/singleflight.h>
 
-static inline keel_err *keel_check_flights(keel_ctx *ctx, keel_flights **out)
+keel_err *keel_check_flights(keel_ctx *ctx, keel_flights **out)
 {
     return keel_flights_new(ctx, out, sizeof(int), NULL);
 }

@@ -55,14 +55,17 @@ static keel_err *run(keel_ctx *ctx, void *arg)
 
     (void)arg;
     KEEL_TRY(keel_policy_new(&policy, &opts));
-    for (int i = 0; i < 9; i++) {
+    keel_err *err = NULL;
+    for (int i = 0; err == NULL && i < 9; i++) {
         const char *price = NULL;
-        KEEL_TRY(keel_policy_run(ctx, policy, fetch, &price));
-        TELL("%s price\n", price);
-        KEEL_TRY(keel_sleep(ctx, KEEL_MS(750)));
+        err = keel_policy_run(ctx, policy, fetch, &price);
+        if (err == NULL) {
+            TELL("%s price\n", price);
+            err = keel_sleep(ctx, KEEL_MS(750));
+        }
     }
     keel_policy_free(policy);
-    return NULL;
+    return err;
 }
 
 int main(void)

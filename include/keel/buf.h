@@ -25,7 +25,8 @@ KEEL_BEGIN_DECLS
  *
  * Each function that adds fails with KEEL_ERR_NOMEM, or KEEL_ERR_LIMIT beyond max_bytes, and then leaves
  * the buffer as it was. There is always a NUL behind the bytes. Growing doubles, so that n bytes cost
- * O(n) however they come. What is appended may be part of the buffer itself.
+ * O(n) however they come. What is appended may be part of the buffer itself,
+ * but not where printf formats it.
  *
  * Threads: one at a time.
  */

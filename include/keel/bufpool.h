@@ -29,7 +29,7 @@ KEEL_BEGIN_DECLS
  * up to 128 KiB, or 128 buffers, of each class (at least two). What finds no place there goes to a part that
  * all share, plain threads too; and beyond retain_bytes in that, back to the allocator.
  *
- * With KEEL_CHECKED in the library (all but its release builds) a buffer that is put twice, or written to
+ * With KEEL_CHECKED in the library (all but its release builds) a buffer that is put twice, or near its start written to
  * after it was put, or put into another pool, ends the program with a message.
  *
  * Threads: any, at once; a buffer may be put by another task or thread than got it. Only keel_bufpool_free

@@ -222,10 +222,13 @@ void keel_lines_deinit(keel_lines *lines);
 /**
  * A file, or anything with a descriptor. In a task its calls run on the runtime's threads for blocking
  * calls (keel_offload), one at a time: read and write in large pieces, or through keel_io_buffered and
- * keel_lines. What may keep one waiting (a pipe, a terminal) is given up when the context ends.
+ * keel_lines. What may keep one waiting (a pipe, a terminal) is given up when the context ends; each that
+ * waits looks again every 20 ms, on such a thread: many idle pipes want more of them, or threads of their own.
+ * A pipe with a name opens for reading before anybody writes to it; the first read waits.
  *
  * Errors carry the file's name. A zeroed struct is a closed file. Writing to a pipe that nobody reads
- * raises SIGPIPE, as anywhere; where that is ignored it is an error.
+ * is an error in a task, KEEL_ERR_CLOSED or what the system says; on a plain thread it raises SIGPIPE, unless
+ * that is ignored.
  *
  * Threads: one at a time.
  */

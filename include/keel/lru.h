@@ -466,8 +466,20 @@ static inline void KEEL__LRU_(keel__refuse)(KEEL__LRU *lru, KEEL__LRU_KEY key, K
     if (lru->keel__opts.dropped != NULL)
         lru->keel__opts.dropped(key, &value, KEEL_LRU_FULL, lru->keel__opts.arg);
     const uint32_t *held = KEEL__LRU_MAP_(get)(&lru->keel__map, key);
-    if (held != NULL)
-        KEEL__LRU_(keel__erase)(lru, key, *held, NULL);
+    if (held != NULL) { /* it may be handed the key and value that it has */
+        const KEEL__LRU_NODE old = lru->keel__nodes[*held];
+        KEEL_LRU_VALUE dropped;
+
+#ifdef KEEL_LRU_KEY_FREE
+        if (memcmp(&key, &old.key, sizeof key) != 0)
+            KEEL_LRU_KEY_FREE(&key);
+#endif
+        KEEL__LRU_(keel__erase)(lru, old.key, *held, &dropped);
+        if (memcmp(&value, &old.value, sizeof value) != 0)
+            KEEL__LRU_(keel__free_value)(&dropped);
+        KEEL__LRU_(keel__free_value)(&value);
+        return;
+    }
 #ifdef KEEL_LRU_KEY_FREE
     KEEL_LRU_KEY_FREE(&key);
 #endif
@@ -496,7 +508,8 @@ KEEL__LRU_FN keel_err *KEEL__LRU_(put)(KEEL__LRU *lru, KEEL__LRU_KEY key, KEEL_L
         return KEEL_ERR_NOMEM;
     if (!added) { /* it leaves, and comes again as a new one */
         KEEL__LRU_(keel__forget)(lru, slot->value);
-        KEEL__LRU_(keel__free_value)(&lru->keel__nodes[slot->value].value);
+        if (memcmp(&value, &lru->keel__nodes[slot->value].value, sizeof value) != 0)
+            KEEL__LRU_(keel__free_value)(&lru->keel__nodes[slot->value].value);
     }
     KEEL__LRU_(keel__make_room)(lru, weight, now_ns);
     const uint32_t number = KEEL__LRU_(keel__take_node)(lru);

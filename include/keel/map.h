@@ -36,8 +36,8 @@
  *         printf("%" PRId64 " %s\n", it.key, (*it.value)->name);
  *
  * The order is not defined, and differs from run to run for strings. There is one block of memory, of
- * which 7/16 to 7/8 are used while a map grows. It stays the same size however often items are removed and
- * added. Cost: O(1), unless it says otherwise.
+ * which 7/16 to 7/8 are used while a map grows. Removing and adding in turn doubles it once at most, however
+ * often. Cost: O(1), unless it says otherwise.
  */
 
 #include <keel/table.h>
@@ -130,7 +130,9 @@ KEEL__MAP_FN void KEEL__MAP_(deinit)(KEEL__MAP *map);
 KEEL__MAP_FN void KEEL__MAP_(clear)(KEEL__MAP *map);
 
 /** Makes room for `more` items beyond those held, so that adding them cannot fail for want of it (copies
- * of string keys still can). A map that never holds more than it made room for allocates nothing. */
+ * of string keys still can). A map that never holds more than it made room for allocates nothing,
+ * unless items are removed and added in turn: then it may now and then take another block, and does
+ * without where there is none. */
 KEEL_NODISCARD KEEL__MAP_FN keel_err *KEEL__MAP_(reserve)(KEEL__MAP *map, size_t more);
 
 /** Gives back memory that is not needed for the items held, if the allocator can. Cost: O(n). */

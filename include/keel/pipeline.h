@@ -93,9 +93,10 @@ typedef enum keel_stage_error {
 typedef struct keel_stage_opts {
     unsigned
         parallel; /**< Tasks that do this at once, spread over the workers; at most 1000. 0: 1. */
-    bool keep_order;    /**< With parallel: items leave in the order in which they came. */
-    bool apart;         /**< Do not fuse it with the stage before: it is to run beside that one. */
-    int64_t timeout_ns; /**< For each attempt. 0: none. */
+    bool keep_order; /**< With parallel: items leave in the order in which they came. */
+    bool apart;      /**< Do not fuse it with the stage before: it is to run beside that one. */
+    int64_t
+        timeout_ns; /**< For each attempt: its context then ends, with KEEL_ERR_DEADLINE. 0: none. */
     const keel_retry *retry; /**< How to try again. Borrowed. NULL: one attempt. */
     keel_stage_error on_error;
     /** Gets the item and why it failed, both borrowed for the call. It may wait; one call at a time in a

@@ -65,7 +65,9 @@ typedef struct keel_pool_opts {
     /** Jobs that a worker takes from the queue at once, and whose results it sends at once; at most 1024.
      * Pays for tiny jobs; but those taken wait for each other. 0: 1. */
     unsigned batch;
-    int64_t job_timeout_ns; /**< How long each may run. 0: as long as it likes. */
+    /** How long each may run; then its context ends, with KEEL_ERR_DEADLINE, and it should return. 0: as long
+     * as it likes. */
+    int64_t job_timeout_ns;
     /** Told what came of a job; `out` and `err` are borrowed for the call, one of them is NULL. For a job that is
      * never run it is called by whoever drops it, and must not wait; `out` is freed by result_free after it. */
     void (*on_done)(const void *in, const void *out, const keel_err *err, void *arg);
@@ -161,7 +163,7 @@ KEEL_NODISCARD keel_err *keel_pool_call(keel_ctx *ctx, keel_pool *pool, const vo
 
 /**
  * Does the jobs of an array, and puts what they come to into the array `out` (NULL if the function has no
- * output), in the same order. The first that fails tells the others to stop; it returns when all have,
+ * output), in the same order. Where one failure is not to end the others: keel_pool_start for each. The first that fails tells the others to stop; it returns when all have,
  * because the arrays are in use.
  *
  * Errors: the first job's that failed, with its index: "job 3: ..."; the context's; KEEL_ERR_CLOSED;

@@ -42,7 +42,8 @@ typedef struct keel_runtime_opts {
 } keel_runtime_opts;
 
 /**
- * Starts a runtime. The calling thread stays a plain thread.
+ * Starts a runtime. The calling thread stays a plain thread. Of the descriptors 0 to 2, those that are closed
+ * are opened on /dev/null first.
  *
  * Errors: KEEL_ERR_INVAL; KEEL_ERR_NOMEM; KEEL_ERR_LIMIT with the name of the limit that was hit
  *         (threads, file descriptors, memory).

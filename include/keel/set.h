@@ -109,7 +109,9 @@ KEEL__SET_FN void KEEL__SET_(deinit)(KEEL__SET *set);
 KEEL__SET_FN void KEEL__SET_(clear)(KEEL__SET *set);
 
 /** Makes room for `more` keys beyond those held, so that adding them cannot fail for want of it (copies
- * of strings still can). A set that never holds more than it made room for allocates nothing. */
+ * of strings still can). A set that never holds more than it made room for allocates nothing,
+ * unless items are removed and added in turn: then it may now and then take another block, and does
+ * without where there is none. */
 KEEL_NODISCARD KEEL__SET_FN keel_err *KEEL__SET_(reserve)(KEEL__SET *set, size_t more);
 
 /** Gives back memory that is not needed for the keys held, if the allocator can. Cost: O(n). */

@@ -317,7 +317,14 @@ static keel_err *append(keel_any v, keel_buf *buf,
 {
     size_t length = write(v, NULL, 0);
 
+    /* a text may be part of the buffer, which moves */
+    const bool own = (v.keel__kind == KEEL_ANY_STR || v.keel__kind == KEEL_ANY_BYTES) &&
+                     (uintptr_t)v.as.str.ptr - (uintptr_t)buf->ptr < buf->cap;
+    const size_t offset = own ? (size_t)(v.as.str.ptr - buf->ptr) : 0;
+
     KEEL_TRY(keel_buf_reserve(buf, length));
+    if (own)
+        v.as.str.ptr = buf->ptr + offset;
     write(v, buf->ptr + buf->len, length + 1); /* with the NUL, for which there is always room */
     keel_buf_advance(buf, length);
     return NULL;

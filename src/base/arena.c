@@ -89,8 +89,21 @@ static size_t allowed(const keel_arena *arena)
     return max > arena->keel__held ? max - arena->keel__held : 0;
 }
 
+static void block_free(keel_arena *arena, block *b)
+{
+    if (b == NULL)
+        return;
+    arena->keel__held -= b->bytes;
+    show(begin_of(b), b->bytes - sizeof *b); /* the allocator may write to it */
+    keel_mem_free(b);
+}
+
 static block *block_new(keel_arena *arena, size_t bytes)
 {
+    if (bytes > allowed(arena)) { /* what is only kept for later must not stand in its way */
+        block_free(arena, arena->keel__spare);
+        arena->keel__spare = NULL;
+    }
     if (bytes > allowed(arena))
         return NULL;
     block *b = keel_mem_alloc(bytes);
@@ -100,15 +113,6 @@ static block *block_new(keel_arena *arena, size_t bytes)
     arena->keel__held += bytes;
     hide(begin_of(b), bytes - sizeof *b);
     return b;
-}
-
-static void block_free(keel_arena *arena, block *b)
-{
-    if (b == NULL)
-        return;
-    arena->keel__held -= b->bytes;
-    show(begin_of(b), b->bytes - sizeof *b); /* the allocator may write to it */
-    keel_mem_free(b);
 }
 
 static void use_chunk(keel_arena *arena, block *chunk, char *at)

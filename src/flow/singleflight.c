@@ -22,6 +22,7 @@ typedef struct flight {
     keel_err *err;
     bool has_value;
     keel__a32 refs;
+    keel__a32 lost; /* it has ended without a stack to run on */
     size_t waiting; /* guarded by the lock, like the next */
     bool mapped;    /* found by its key */
     keel_str key;   /* behind the value */
@@ -155,6 +156,7 @@ static void fail_to_fly(void *arg, keel_err *err)
     flight *f = arg;
 
     free_arg(f->flights, f->arg);
+    keel__store(&f->lost, 1);
     land(f, err);
 }
 
@@ -199,6 +201,10 @@ static keel_err *join(keel_flights *flights, keel_str key, flight **out, bool *s
     keel_mutex_lock(&flights->lock);
     flight **found = flight_map_get(&flights->map, key);
     flight *f = found != NULL ? *found : NULL;
+    if (f != NULL && keel__load(&f->lost) != 0) {
+        unmap(f); /* it has ended, and nobody could take it out then */
+        f = NULL;
+    }
     *started = f == NULL;
     if (f != NULL) {
         keel__add(&f->refs, 1);

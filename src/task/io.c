@@ -129,6 +129,15 @@ static keel_err *expect_end(keel_ctx *ctx, keel_reader from, size_t max_bytes)
     return NULL;
 }
 
+/* Makes room for so many bytes, or for as many as the buffer may still have. */
+static keel_err *make_room(keel_buf *to, size_t more)
+{
+    const size_t most = to->max_bytes != 0 ? to->max_bytes : KEEL_BUF_DEFAULT_MAX_BYTES;
+    const size_t left = most > to->len ? most - to->len : 0;
+
+    return keel_buf_reserve(to, more < left ? more : left);
+}
+
 keel_err *keel_io_read_all(keel_ctx *ctx, keel_reader from, keel_buf *to, size_t max_bytes)
 {
     size_t total = 0;
@@ -137,9 +146,10 @@ keel_err *keel_io_read_all(keel_ctx *ctx, keel_reader from, keel_buf *to, size_t
     while (total < max_bytes) {
         size_t room, got;
 
-        KEEL_TRY(
-            keel_buf_reserve(to, max_bytes - total < READ_BYTES ? max_bytes - total : READ_BYTES));
+        KEEL_TRY(make_room(to, max_bytes - total < READ_BYTES ? max_bytes - total : READ_BYTES));
         char *at = keel_buf_room(to, &room);
+        if (room == 0) /* the buffer has all it may: that is too little only if there is more */
+            return expect_end(ctx, from, total);
         if (room > max_bytes - total)
             room = max_bytes - total;
         keel_err *err = keel_io_read(ctx, from, at, room, &got);

@@ -67,13 +67,21 @@ static keel_err *adopt(keel_file *file, int fd, const char *name, bool borrowed)
 static keel_err *open_it(void *arg)
 {
     call *c = arg;
+    struct stat about;
     int fd;
 
+    /* a pipe with a name would wait here for its other end, whatever the context */
     do
-        fd = open(c->path, c->flags | O_CLOEXEC, 0666);
+        fd = open(c->path, c->flags | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0666);
     while (fd < 0 && errno == EINTR);
+    c->again = fd < 0 && errno == ENXIO && stat(c->path, &about) == 0 && S_ISFIFO(about.st_mode);
+    if (c->again) { /* nobody reads it yet */
+        poll(NULL, 0, LOOK_MS);
+        return NULL;
+    }
     if (fd < 0)
         return keel_err_from_errno(errno, "open %s", c->path);
+    fcntl(fd, F_SETFL, c->flags & O_APPEND); /* from now on is_ready waits */
     keel_err *err = adopt(c->file, fd, c->path, false);
     if (err != NULL)
         close(fd);
@@ -87,8 +95,13 @@ static keel_err *open_file(keel_ctx *ctx, keel_file *file, const char *path, int
 
     keel__need(file != NULL, function, "file");
     keel__need(path != NULL, function, "path");
+    keel_err *err;
+
     *file = (keel_file){ 0 };
-    return keel_offload(ctx, open_it, &c);
+    do
+        err = keel_offload(ctx, open_it, &c);
+    while (err == NULL && c.again);
+    return err;
 }
 
 keel_err *keel_file_open(keel_ctx *ctx, keel_file *file, const char *path)
@@ -128,8 +141,12 @@ static bool is_ready(const keel_file *file, short events)
 {
     struct pollfd wanted = { .fd = fd_of(file), .events = events };
 
-    /* an error of poll itself is left to the call: that names it */
-    return !file->keel__waits || poll(&wanted, 1, LOOK_MS) != 0;
+    if (!file->keel__waits)
+        return true;
+    int count = poll(&wanted, 1, LOOK_MS);
+    /* an error of poll itself is left to the call, which names it; but a signal is none, and the call would
+     * wait then without looking at the context */
+    return count > 0 || (count < 0 && errno != EINTR);
 }
 
 /* Takes what read or write gave. */
@@ -217,8 +234,9 @@ keel_err *keel_file_sync(keel_ctx *ctx, keel_file *file)
 /* Not tried again when a signal interrupts it: on Linux the descriptor is gone. */
 static keel_err *close_it(void *arg)
 {
-    const call *c = arg;
+    call *c = arg;
 
+    c->done = 1;
     if (close(fd_of(c->file)) == 0 || errno == EINTR)
         return NULL;
     return keel_err_from_errno(errno, "close %s", c->file->keel__name);
@@ -234,6 +252,10 @@ keel_err *keel_file_close(keel_ctx *ctx, keel_file *file)
         return NULL;
     if (is_open(file) && !file->keel__borrowed)
         err = keel_offload(NULL, close_it, &c);
+    if (err != NULL && c.done == 0) { /* there was no thread for it */
+        keel_err_free(err);
+        err = close_it(&c);
+    }
     keel_mem_free(file->keel__name);
     *file = (keel_file){ 0 };
     return err;

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #include "task/os.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <keel/clock.h>
 
@@ -93,8 +96,19 @@ static keel_err *loop_error(int status)
                                : keel__err_from_uv(status, "event loop of a worker");
 }
 
+/* A program that was started without standard input, output or error must not find the loop's descriptors in their
+ * place: what it prints would go there, and libuv refuses to close them. */
+static void fill_standard_descriptors(void)
+{
+    for (int fd = 0; fd <= STDERR_FILENO; fd++) {
+        if (fcntl(fd, F_GETFD) < 0 && errno == EBADF && open("/dev/null", O_RDWR) < 0)
+            return; /* then there will be no loop either */
+    }
+}
+
 keel_err *keel__loop_init(keel__loop *loop)
 {
+    fill_standard_descriptors();
     int status = uv_loop_init(&loop->uv);
 
     if (status != 0)

@@ -395,6 +395,21 @@ static void what_is_borrowed_is_left_alone(void **state)
     assert_int_equal(support_mem_made(), made);
 }
 
+static void a_text_may_be_part_of_the_buffer(void **state)
+{
+    (void)state;
+    keel_buf buf = { 0 };
+
+    for (int i = 0; i < 6; i++)
+        assert_ok(keel_buf_append_text(&buf, "0123456789"));
+    assert_ok(keel_any_append(keel_any_str((keel_str){ buf.ptr, 60 }), &buf)); /* it moves */
+    assert_ok(keel_any_append(keel_any_str((keel_str){ buf.ptr, 120 }), &buf));
+    assert_int_equal(buf.len, 240);
+    for (size_t i = 0; i < buf.len; i++)
+        assert_int_equal(buf.ptr[i], '0' + i % 10);
+    keel_buf_deinit(&buf);
+}
+
 static void without_memory_there_is_no_dup(void **state)
 {
     (void)state;
@@ -427,6 +442,7 @@ int main(void)
         support_test(a_buffer_that_cannot_grow_stays_as_it_was),
         support_test(a_dup_owns_what_it_refers_to),
         support_test(what_is_borrowed_is_left_alone),
+        support_test(a_text_may_be_part_of_the_buffer),
         support_test(without_memory_there_is_no_dup),
     };
 

@@ -432,6 +432,18 @@ static void with_null(void *arg)
     }
 }
 
+static void what_is_kept_for_later_is_not_in_the_way(void **state)
+{
+    (void)state;
+    keel_arena arena = { .max_bytes = 100 * 1024 };
+
+    for (int i = 0; i < 60; i++)
+        assert_non_null(keel_arena_alloc(&arena, 1000));
+    keel_arena_reset(&arena);
+    assert_non_null(keel_arena_alloc(&arena, 80 * 1024)); /* as a new one would give it */
+    keel_arena_deinit(&arena);
+}
+
 static void null_is_misuse(void **state)
 {
     static const char *const messages[] = {
@@ -527,6 +539,7 @@ int main(void)
         support_test(sizes_do_not_overflow),
         support_test(any_allocation_may_fail),
         support_test(a_broken_contract_aborts),
+        support_test(what_is_kept_for_later_is_not_in_the_way),
         support_test(null_is_misuse),
         support_test(asan_sees_what_is_not_taken),
     };

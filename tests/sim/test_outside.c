@@ -646,6 +646,11 @@ int main(void)
         support_test(after_a_run_that_failed_all_work),
     };
 
+    /* of a task that is reported before it takes its signal that stays pending, for every stack */
+    sigset_t one;
+    sigemptyset(&one);
+    sigaddset(&one, SIGUSR1);
+    pthread_sigmask(SIG_BLOCK, &one, NULL);
     event_fd = eventfd(1000000, EFD_SEMAPHORE);
     support_mem_install();
     return cmocka_run_group_tests(tests, NULL, NULL);

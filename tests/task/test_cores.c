@@ -226,6 +226,30 @@ static void a_process_that_may_use_one_core_has_one_worker(void **state)
     assert_int_equal(status, 0);
 }
 
+static void start_without_descriptors(void *arg)
+{
+    keel_runtime *rt;
+    struct stat about;
+
+    (void)arg;
+    close(STDIN_FILENO);
+    close(STDOUT_FILENO);
+    bool fine = keel_runtime_start(&rt, &(keel_runtime_opts){ .workers = 1 }) == NULL;
+    for (int fd = STDIN_FILENO; fd <= STDOUT_FILENO; fd++)
+        fine = fine && fstat(fd, &about) == 0 && S_ISCHR(about.st_mode);
+    fine = fine && keel_runtime_stop(NULL, rt) == NULL;
+    _exit(fine ? 0 : 1);
+}
+
+static void descriptors_that_are_closed_are_no_place_for_a_loop(void **state)
+{
+    (void)state;
+    int status;
+
+    support_child(start_without_descriptors, NULL, &status);
+    assert_int_equal(status, 0);
+}
+
 static void there_is_a_core_and_no_more_than_may_be_used(void **state)
 {
     (void)state;
@@ -244,6 +268,7 @@ int main(void)
         support_test(a_very_long_group_is_no_limit),
 #ifdef __linux__
         support_test(a_process_that_may_use_one_core_has_one_worker),
+        support_test(descriptors_that_are_closed_are_no_place_for_a_loop),
         support_test(there_is_a_core_and_no_more_than_may_be_used),
 #endif
     };

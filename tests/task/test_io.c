@@ -476,6 +476,21 @@ static void misuse_null(void *arg)
     keel_err_free(err);
 }
 
+static void all_that_fits_a_limited_buffer_is_read(void **state)
+{
+    (void)state;
+    keel_str text = KEEL_STR("nineteen characters");
+    keel_buf buf = { .max_bytes = 19 };
+
+    assert_ok(keel_io_read_all(NULL, keel_io_from_str(&text), &buf, KEEL_UNLIMITED));
+    assert_string_equal(keel_buf_text(&buf), "nineteen characters");
+    keel_buf_clear(&buf);
+    text = KEEL_STR("of twenty characters");
+    assert_err(keel_io_read_all(NULL, keel_io_from_str(&text), &buf, KEEL_UNLIMITED),
+               KEEL_ERR_LIMIT);
+    keel_buf_deinit(&buf);
+}
+
 static void what_is_needed_must_be_there(void **state)
 {
     (void)state;
@@ -517,6 +532,7 @@ int main(void)
         support_test(lines_end_as_they_should),
         support_test(lines_tell_of_the_readers_error),
         support_test(random_bytes_split_into_the_same_lines),
+        support_test(all_that_fits_a_limited_buffer_is_read),
         support_test(what_is_needed_must_be_there),
         support_test(interfaces_that_break_their_contract_end_the_program),
     };

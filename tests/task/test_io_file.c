@@ -336,6 +336,20 @@ static void a_descriptor_is_closed_if_it_cannot_be_kept(void **state)
     close(fds[0]);
 }
 
+static void opening_a_pipe_that_nobody_reads_ends_with_the_context(void **state)
+{
+    (void)state;
+    keel_file file;
+    keel_ctx *ctx = keel_ctx_with_timeout(NULL, KEEL_MS(1));
+
+    assert_int_equal(mkfifo(path_of("c"), 0600), 0);
+    assert_err(keel_file_append(ctx, &file, path_of("c")), KEEL_ERR_DEADLINE);
+    keel_ctx_free(ctx);
+    assert_ok(keel_file_open(NULL, &file, path_of("c"))); /* nobody writes to it yet */
+    assert_ok(keel_file_close(NULL, &file));
+    unlink(path_of("c"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -348,6 +362,7 @@ int main(void)
         support_test(signals_interrupt_nothing),
         support_test(each_allocation_may_fail),
         support_test(a_descriptor_is_closed_if_it_cannot_be_kept),
+        support_test(opening_a_pipe_that_nobody_reads_ends_with_the_context),
     };
 
     support_mem_install();

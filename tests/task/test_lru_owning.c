@@ -178,6 +178,20 @@ static void borrowed_keys_are_not(void **state)
     borrowed_deinit(&lru);
 }
 
+static void what_it_has_may_be_put_again(void **state)
+{
+    (void)state;
+    owner lru;
+
+    assert_ok(owner_init(&lru, &(owner_opts){ .capacity = 9 }));
+    assert_ok(owner_add(&lru, "key", "value"));
+    char *again = NULL;
+    assert_ok(text_new(&again, "key"));
+    assert_ok(owner_put(&lru, again, *owner_get(&lru, again))); /* as one renews its time */
+    assert_string_equal(owner_get(&lru, literal("key"))->text, "value");
+    owner_deinit(&lru);
+}
+
 /* ---- Without memory ---- */
 
 static void a_put_without_memory_leaves_all_as_it_was(void **state)
@@ -267,6 +281,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         keel_test(everything_is_freed_once),
         keel_test(what_is_dropped_may_be_taken_over),
+        keel_test(what_it_has_may_be_put_again),
         keel_test(string_keys_are_copied),
         keel_test(borrowed_keys_are_not),
         keel_test(a_put_without_memory_leaves_all_as_it_was),

@@ -342,6 +342,7 @@ static void opening_a_pipe_that_nobody_reads_ends_with_the_context(void **state)
     keel_file file;
     keel_ctx *ctx = keel_ctx_with_timeout(NULL, KEEL_MS(1));
 
+    unlink(path_of("c"));
     assert_int_equal(mkfifo(path_of("c"), 0600), 0);
     assert_err(keel_file_append(ctx, &file, path_of("c")), KEEL_ERR_DEADLINE);
     keel_ctx_free(ctx);

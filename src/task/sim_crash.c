@@ -116,12 +116,14 @@ static void set_watchdog(bool on)
     if (on)
         sigaction(SIGVTALRM, &action, &watchdog.previous);
     setitimer(ITIMER_VIRTUAL, &tick, NULL);
-    /* A last tick may still be on its way, and would end a program that does nothing about it: so the
-     * handler, which then does nothing, stays where there was none. */
+    if (on)
+        return;
+    /* A last tick may still be on its way, and would end a program that does nothing about it: so where there
+     * was no handler this one stays, which then does nothing, and not on a stack that is gone. */
     bool none =
         (watchdog.previous.sa_flags & SA_SIGINFO) == 0 && watchdog.previous.sa_handler == SIG_DFL;
-    if (!on && !none)
-        sigaction(SIGVTALRM, &watchdog.previous, NULL);
+    action.sa_flags &= ~SA_ONSTACK;
+    sigaction(SIGVTALRM, none ? &action : &watchdog.previous, NULL);
 }
 
 /* Installed once and kept while an exploration runs: system calls for every run would cost more than

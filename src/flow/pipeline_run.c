@@ -260,6 +260,14 @@ static void carry_batch(keel__carrier *c)
         keel__item_drop(&c->segment->stages[0].out, batch);
 }
 
+/* Whether a task that computes should make way for what feeds it, which may be one of the same worker: a
+ * parallel one, that else would take item after item until there are none. */
+static bool runs_dry(const keel__segment *segment)
+{
+    return segment->parallel > 1 &&
+           keel_chan_len(segment->in->chan) < segment->plan->p->opts.queue / 2;
+}
+
 static void run_queue(keel__carrier *c)
 {
     for (;;) {
@@ -271,6 +279,8 @@ static void run_queue(keel__carrier *c)
             keel__bump(&c->counts->in, 1);
             begin(c);
             keel__carry(c, 0, keel__slot_item(c->in));
+            if (runs_dry(c->segment))
+                keel_yield();
             if (c->held != NULL && keel_ctx_err(c->held[0].ctx) != NULL)
                 carry_batch(c);
         } else if (c->held != NULL && c->held[0].ctx != NULL && keel_ctx_err(c->ctx) == NULL &&

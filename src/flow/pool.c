@@ -155,11 +155,10 @@ static void stamp(keel_pool *pool, keel__job *job)
     }
 }
 
-static keel_err *queue_or_run(keel_ctx *ctx, keel_pool *pool, keel__job *job)
+static keel_err *queue_or_run(keel_pool *pool, keel__job *job)
 {
     unsigned char *out = NULL;
 
-    (void)ctx;
     switch (keel_chan_try_send(pool->queue, job)) {
     case KEEL_CHAN_DONE:
         return NULL;
@@ -223,7 +222,7 @@ keel_err *keel__pool_queue(keel_ctx *ctx, keel_pool *pool, keel__job *job)
         }
         break;
     case KEEL_POOL_RUN_HERE:
-        return queue_or_run(ctx, pool, job);
+        return queue_or_run(pool, job);
     case KEEL_POOL_DROP_OLDEST:
         return queue_dropping(pool, job);
     case KEEL_POOL_WAIT:

@@ -444,6 +444,103 @@ func contexts() {
 		}
 		return since(start) / float64(n)
 	})
+
+	measure("ctx_fanout100k_create", "ns/op", 500_000, func(n int) float64 { return fanOut(n, true) })
+	measure("ctx_fanout100k_cancel", "ns/op", 500_000, func(n int) float64 { return fanOut(n, false) })
+	onProcs(func(p string) {
+		if p == "_p2" {
+			measure("ctx_shared_parent"+p, "ns/op", 500_000, sharedParent)
+		}
+	})
+}
+
+// fanOut makes 100,000 children of one parent and cancels it, until there were n; it measures one of the two.
+func fanOut(n int, creating bool) float64 {
+	const children = 100_000
+	kids := make([]context.Context, children)
+	stops := make([]context.CancelFunc, children)
+	spent, made := 0.0, 0
+	for made < n {
+		runtime.GC()
+		parent, stop := context.WithCancel(context.Background())
+		start := time.Now()
+		for i := range kids {
+			kids[i], stops[i] = context.WithCancel(parent)
+		}
+		create := since(start)
+		start = time.Now()
+		stop()
+		cancel := since(start)
+		if creating {
+			spent += create
+		} else {
+			spent += cancel
+		}
+		for i, k := range kids {
+			check(k.Err() == context.Canceled)
+			stops[i]()
+		}
+		made += children
+	}
+	return spent / float64(made)
+}
+
+// sharedParent has two goroutines make and cancel children of one parent.
+func sharedParent(n int) float64 {
+	parent, stop := context.WithCancel(context.Background())
+	var wg sync.WaitGroup
+	start := time.Now()
+	wg.Add(2)
+	for t := 0; t < 2; t++ {
+		go func() {
+			for i := 0; i < n/2; i++ {
+				_, cancel := context.WithCancel(parent)
+				cancel()
+			}
+			wg.Done()
+		}()
+	}
+	wg.Wait()
+	spent := since(start)
+	stop()
+	return spent / float64(n)
+}
+
+// Timers.
+
+func timers() {
+	measureAs("go time.AfterFunc", "timer_create_stop", "ns/op", 1_000_000, func(n int) float64 {
+		return perOp(n, func() { time.AfterFunc(time.Hour, func() {}).Stop() })
+	})
+	measureAs("go time.AfterFunc", "timer_1m_pending_create", "ns/op", 1_000_000, func(n int) float64 { return manyTimers(n, true) })
+	measureAs("go time.AfterFunc", "timer_1m_pending_stop", "ns/op", 1_000_000, func(n int) float64 { return manyTimers(n, false) })
+}
+
+// manyTimers starts a million and stops them, until there were n; it measures one of the two.
+func manyTimers(n int, starting bool) float64 {
+	const pending = 1_000_000
+	all := make([]*time.Timer, pending)
+	spent, done := 0.0, 0
+	for done < n {
+		runtime.GC()
+		start := time.Now()
+		for i := range all {
+			all[i] = time.AfterFunc(time.Hour+time.Duration(i%1000)*time.Second, func() {})
+		}
+		create := since(start)
+		start = time.Now()
+		for _, t := range all {
+			t.Stop()
+		}
+		stop := since(start)
+		if starting {
+			spent += create
+		} else {
+			spent += stop
+		}
+		done += pending
+	}
+	return spent / float64(done)
 }
 
 // Errors.
@@ -806,7 +903,7 @@ func main() {
 	}{
 		{"spawn", spawn}, {"yield", yield}, {"chan", channels}, {"pipeline", pipeline},
 		{"pipeline10", tenStages}, {"pool", pool},
-		{"select", selecting}, {"sieve", sieving}, {"mutex", mutex}, {"ctx", contexts},
+		{"select", selecting}, {"sieve", sieving}, {"mutex", mutex}, {"ctx", contexts}, {"timer", timers},
 		{"sleep", sleeping}, {"err", errs}, {"map", maps}, {"sort", sorts}, {"buf", buffers},
 		{"concat", concat},
 	}

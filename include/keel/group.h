@@ -84,18 +84,20 @@ void keel_group_fail(keel_group *group, keel_err *err);
  *
  * Source: errgroup's Go.
  */
-#define keel_group_go(group, fn, arg) keel_group_go_at((group), (fn), (arg), #fn, KEEL_HERE)
+#define keel_group_go(group, fn, arg)                                                              \
+    keel_group_go_at((group), (fn), (arg), #fn, KEEL_HERE, __func__)
 void keel_group_go_at(keel_group *group, keel_task_fn fn, void *arg, const char *name,
-                      const char *where);
+                      const char *where, const char *function);
 
 /**
  * Starts it only if that needs no waiting. Says whether it did; if not, `arg` is still the caller's. False
  * at the limit, and also, with the
  * group failing, if the task cannot be made. Source: errgroup's TryGo.
  */
-#define keel_group_try_go(group, fn, arg) keel_group_try_go_at((group), (fn), (arg), #fn, KEEL_HERE)
+#define keel_group_try_go(group, fn, arg)                                                          \
+    keel_group_try_go_at((group), (fn), (arg), #fn, KEEL_HERE, __func__)
 bool keel_group_try_go_at(keel_group *group, keel_task_fn fn, void *arg, const char *name,
-                          const char *where);
+                          const char *where, const char *function);
 
 /**
  * Waits until all tasks have ended, frees the group, and returns the first error, or all of them

@@ -70,9 +70,11 @@ keel_ctx *keel_runtime_ctx(keel_runtime *rt);
 keel_runtime *keel_ctx_runtime(keel_ctx *ctx);
 
 /** Runs `fn` as a task and waits for it, from a plain thread or a task. Returns its error. */
-#define keel_runtime_run(rt, fn, arg) keel_runtime_run_at((rt), (fn), (arg), #fn, KEEL_HERE)
+#define keel_runtime_run(rt, fn, arg)                                                              \
+    keel_runtime_run_at((rt), (fn), (arg), #fn, KEEL_HERE, __func__)
 KEEL_NODISCARD keel_err *keel_runtime_run_at(keel_runtime *rt, keel_task_fn fn, void *arg,
-                                             const char *name, const char *where);
+                                             const char *name, const char *where,
+                                             const char *function);
 
 /** The number of worker threads. */
 unsigned keel_runtime_workers(const keel_runtime *rt);

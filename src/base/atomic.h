@@ -27,6 +27,12 @@ typedef struct {
     void *v;
 } keel__aptr;
 
+/* Of plain members that one thread writes and others only look at, to tell somebody about them: whoever sees a
+ * value sees what was written before it. Nothing of the library depends on what they say, so they are no
+ * points of the simulated machine, and order nothing for users. */
+#define keel__publish(lvalue, x) __atomic_store_n(&(lvalue), (x), __ATOMIC_RELEASE)
+#define keel__peek(lvalue) __atomic_load_n(&(lvalue), __ATOMIC_ACQUIRE)
+
 /* Of a word that practically never changes, for instance whether there is a simulation: not worth a
  * point of the simulated machine. */
 #define keel__load_constant(a) __atomic_load_n(&(a)->v, __ATOMIC_RELAXED)

@@ -175,7 +175,7 @@ bool keel_after_stop_and_wait(keel_after *after)
 {
     if (keel_after_stop(after))
         return true;
-    keel__wait wait = keel__wait_begin();
+    keel__wait wait = keel__wait_begin_on(KEEL__OP_AFTER_STOP, after);
     keel__waiter waiter = { .wait = &wait, .number = KEEL__FIRED_USER };
 
     keel__spin_lock(&after->lock);

@@ -120,7 +120,7 @@ static keel_err *send_some(keel_ctx *ctx, keel_chan *chan, const unsigned char *
     if (err != NULL)
         return err;
 
-    keel__wait wait = keel__wait_begin();
+    keel__wait wait = keel__wait_begin_on(KEEL__OP_CHAN_SEND, chan);
     keel__waiter waiter = { .wait = &wait, .number = KEEL__FIRED_USER };
     keel__waitq served = { 0 };
 
@@ -158,7 +158,7 @@ static keel_err *receive(keel_ctx *ctx, keel_chan *chan, unsigned char *items, s
     if (err != NULL)
         return err;
 
-    keel__wait wait = keel__wait_begin();
+    keel__wait wait = keel__wait_begin_on(KEEL__OP_CHAN_RECV, chan);
     keel__waiter waiter = {
         .wait = &wait, .number = KEEL__FIRED_USER, .item = items, .count = max
     };

@@ -186,7 +186,7 @@ static void free_task(keel__task *task)
 /* A task of the group's, in a place that the caller has taken, in storage of `size` bytes. NULL: out of
  * memory. */
 static group_task *make_task(keel_group *group, size_t size, keel_task_fn fn, void *arg,
-                             const char *name, const char *where)
+                             const char *name, const char *where, const char *function)
 {
     group_task *task = keel_mem_calloc(1, size);
 
@@ -198,6 +198,7 @@ static group_task *make_task(keel_group *group, size_t size, keel_task_fn fn, vo
     task->task.rt = group->rt;
     task->task.name = group->name != NULL ? group->name : name;
     task->task.where = where;
+    task->task.function = function;
     task->task.stack_bytes = group->stack_bytes;
     task->task.run = run_task;
     task->task.failed = fail_task;
@@ -208,9 +209,9 @@ static group_task *make_task(keel_group *group, size_t size, keel_task_fn fn, vo
 }
 
 static bool start(keel_group *group, keel_task_fn fn, void *arg, const char *name,
-                  const char *where)
+                  const char *where, const char *function)
 {
-    group_task *task = make_task(group, sizeof *task, fn, arg, name, where);
+    group_task *task = make_task(group, sizeof *task, fn, arg, name, where, function);
 
     if (task == NULL) {
         record(group, KEEL_ERR_NOMEM);
@@ -222,14 +223,14 @@ static bool start(keel_group *group, keel_task_fn fn, void *arg, const char *nam
 }
 
 void keel_group_go_at(keel_group *group, keel_task_fn fn, void *arg, const char *name,
-                      const char *where)
+                      const char *where, const char *function)
 {
     keel__need(group != NULL, "keel_group_go", "group");
     keel__need(fn != NULL, "keel_group_go", "fn");
     if (group->broken != NULL)
         return;
     keel__point(KEEL__OP_GROUP_GO, group);
-    keel__wait wait = keel__wait_begin();
+    keel__wait wait = keel__wait_begin_on(KEEL__OP_GROUP_GO, group);
     keel__waiter waiter = { .wait = &wait, .number = KEEL__FIRED_USER };
 
     keel__spin_lock(&group->lock);
@@ -246,11 +247,11 @@ void keel_group_go_at(keel_group *group, keel_task_fn fn, void *arg, const char 
         group->running++;
         keel__spin_unlock(&group->lock);
     }
-    start(group, fn, arg, name, where);
+    start(group, fn, arg, name, where, function);
 }
 
 bool keel_group_try_go_at(keel_group *group, keel_task_fn fn, void *arg, const char *name,
-                          const char *where)
+                          const char *where, const char *function)
 {
     keel__need(group != NULL, "keel_group_try_go", "group");
     keel__need(fn != NULL, "keel_group_try_go", "fn");
@@ -262,7 +263,7 @@ bool keel_group_try_go_at(keel_group *group, keel_task_fn fn, void *arg, const c
     if (!full)
         group->running++;
     keel__spin_unlock(&group->lock);
-    return !full && start(group, fn, arg, name, where);
+    return !full && start(group, fn, arg, name, where, function);
 }
 
 /* ---- Tasks that belong apart ---- */
@@ -285,7 +286,7 @@ bool keel__group_go_on(keel_group *group, unsigned worker, const keel__placed *w
                        const char *name, const char *where)
 {
     placed_task *task = keel__container(
-        make_task(group, sizeof *task, what->fn, what->arg, name, where), placed_task, task);
+        make_task(group, sizeof *task, what->fn, what->arg, name, where, NULL), placed_task, task);
 
     if (task == NULL)
         return false;
@@ -311,7 +312,7 @@ keel_err *keel_group_wait(keel_group *group)
         return group->broken;
     keel__point(KEEL__OP_GROUP_WAIT, group);
     forget(group);
-    keel__wait wait = keel__wait_begin();
+    keel__wait wait = keel__wait_begin_on(KEEL__OP_GROUP_WAIT, group);
     keel__waiter waiter = { .wait = &wait, .number = KEEL__FIRED_USER };
 
     keel__spin_lock(&group->lock);

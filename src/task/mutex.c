@@ -71,7 +71,7 @@ static bool lock_or_queue(keel_mutex *mutex, keel__waiter *waiter, bool woken)
 static bool lock(keel_ctx *ctx, keel_mutex *mutex)
 {
     for (bool woken = false;; woken = true) {
-        keel__wait wait = keel__wait_begin();
+        keel__wait wait = keel__wait_begin_on(KEEL__OP_MUTEX_LOCK, mutex);
         keel__waiter waiter = { .wait = &wait, .number = KEEL__FIRED_USER, .count = woken };
 
         if (lock_or_queue(mutex, &waiter, woken))

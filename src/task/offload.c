@@ -237,7 +237,7 @@ static void submit(keel__offload *offload, job *call)
 /* Waits until the job is done or the context ends; says which. */
 static bool wait_done(keel__offload *offload, job *call, keel_ctx *ctx)
 {
-    keel__wait wait = keel__wait_begin();
+    keel__wait wait = keel__wait_begin_on(KEEL__OP_OFFLOAD, NULL);
     keel__waiter waiter = { .wait = &wait, .number = KEEL__FIRED_USER };
 
     keel__spin_lock(&offload->lock);

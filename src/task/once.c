@@ -61,7 +61,7 @@ keel_err *keel_once_do(keel_ctx *ctx, keel_once *once, keel_task_fn fn, void *ar
     if (keel__load(&once->keel__done))
         return kept(once);
 
-    keel__wait wait = keel__wait_begin();
+    keel__wait wait = keel__wait_begin_on(KEEL__OP_ONCE, once);
     keel__waiter waiter = { .wait = &wait, .number = KEEL__FIRED_USER };
 
     keel__spin_lock(&once->keel__lock);

@@ -106,7 +106,9 @@ static void task_park(keel__wait *wait, keel__worker *worker, int64_t deadline_n
 
     if (deadline_ns != INT64_MAX)
         keel__worker_arm(worker->rt, &timer.timer);
+    keel__task_parks(worker->current, wait->op, wait->object, worker->looked_ns, deadline_ns);
     keel__task_park();
+    keel__task_goes_on(worker->current);
     if (deadline_ns != INT64_MAX)
         keel__worker_disarm(&timer.timer); /* the task's own worker: it is not firing now */
 }

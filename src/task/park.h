@@ -4,7 +4,7 @@
 
 /* How everything in keel waits. One wait goes like this:
  *
- *     keel__wait wait = keel__wait_begin();
+ *     keel__wait wait = keel__wait_begin_on(KEEL__OP_MUTEX_LOCK, mutex);
  *     keel__waiter waiter = { .wait = &wait, .number = KEEL__FIRED_USER };
  *     lock the object; if there is nothing to wait for, done;
  *     keel__waitq_push(&queue, &waiter); unlock;
@@ -28,6 +28,7 @@
 #include <keel/ctx.h>
 
 #include "base/atomic.h"
+#include "base/sim_hook.h"
 
 /* Who can wait: a task, or a plain thread. */
 typedef struct keel__actor {
@@ -53,6 +54,8 @@ enum {
 typedef struct keel__wait {
     keel__actor *actor;
     keel__a32 fired;
+    uint32_t op;        /* for dumps: what it waits to do, KEEL__OP_..., */
+    const void *object; /* and with what */
 } keel__wait;
 
 /* The place of a wait in a queue; a wait may stand in several. */
@@ -65,9 +68,14 @@ typedef struct keel__waiter {
     size_t count;
 } keel__waiter;
 
+static inline keel__wait keel__wait_begin_on(uint32_t op, const void *object)
+{
+    return (keel__wait){ .actor = keel__actor_self(), .op = op, .object = object };
+}
+
 static inline keel__wait keel__wait_begin(void)
 {
-    return (keel__wait){ .actor = keel__actor_self() };
+    return keel__wait_begin_on(KEEL__OP_PARK, NULL);
 }
 
 /* Decides the wait, if nobody has. */

@@ -93,6 +93,7 @@ void keel__task_ready(keel__task *task)
 {
     keel__worker *owner = task->worker;
 
+    keel__publish(task->woken, 1);
     if (owner == keel__worker_self()) {
         keel__list_push(&owner->ready, &task->link);
         return;

@@ -258,12 +258,12 @@ unsigned keel_runtime_workers(const keel_runtime *rt)
 }
 
 keel_err *keel_runtime_run_at(keel_runtime *rt, keel_task_fn fn, void *arg, const char *name,
-                              const char *where)
+                              const char *where, const char *function)
 {
     keel__need(rt != NULL, "keel_runtime_run", "rt");
     keel__need(fn != NULL, "keel_runtime_run", "fn");
     keel_group *group = keel_group_new(rt->root, NULL);
 
-    keel_group_go_at(group, fn, arg, name, where);
+    keel_group_go_at(group, fn, arg, name, where, function);
     return keel_group_wait(group);
 }

@@ -268,7 +268,7 @@ int keel_select_cases(keel_ctx *ctx, keel_case *cases, size_t count, bool ordere
     prepare(&s);
     order_locks(&s);
 
-    keel__wait wait = keel__wait_begin();
+    keel__wait wait = keel__wait_begin_on(KEEL__OP_SELECT, cases);
     lock_all(&s);
     for (turn = 0; turn < count && !try_case(looked_at(&s, turn), &happened, &served);)
         turn++;

@@ -57,7 +57,7 @@ keel_err *keel_semaphore_acquire(keel_ctx *ctx, keel_semaphore *sem, size_t coun
     keel__point(KEEL__OP_SEMAPHORE_ACQUIRE, sem);
     KEEL_TRY(keel__ctx_err(ctx));
 
-    keel__wait wait = keel__wait_begin();
+    keel__wait wait = keel__wait_begin_on(KEEL__OP_SEMAPHORE_ACQUIRE, sem);
     keel__waiter waiter = { .wait = &wait, .number = KEEL__FIRED_USER, .count = count };
 
     keel__spin_lock(&sem->keel__lock);

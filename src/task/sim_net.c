@@ -487,7 +487,7 @@ void keel_sim_host_kill(keel_sim_host *host)
 static void wait_idle(keel_sim_host *host, bool settled)
 {
     for (;;) {
-        keel__wait wait = keel__wait_begin();
+        keel__wait wait = keel__wait_begin_on(KEEL__OP_HOST_WAIT, host);
         keel__waiter waiter = { .wait = &wait, .number = KEEL__FIRED_USER };
 
         keel__spin_lock(&host->net->lock);

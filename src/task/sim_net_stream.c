@@ -113,7 +113,7 @@ keel_err *keel_sim_listener_accept(keel_ctx *ctx, keel_sim_listener *listener, k
     keel__point(KEEL__OP_NET_ACCEPT, listener);
     KEEL_TRY(keel__ctx_err(ctx));
     for (;;) {
-        keel__wait wait = keel__wait_begin();
+        keel__wait wait = keel__wait_begin_on(KEEL__OP_NET_ACCEPT, listener);
         keel__waiter waiter = { .wait = &wait, .number = KEEL__FIRED_USER };
         keel_sim_net *net = listener->net;
 
@@ -198,7 +198,7 @@ static keel_err *await_answer(keel_ctx *ctx, keel_sim_conn *conn)
     keel__net_pipe *in = &pair->pipes[1 - conn->side];
 
     for (;;) {
-        keel__wait wait = keel__wait_begin();
+        keel__wait wait = keel__wait_begin_on(KEEL__OP_NET_CONNECT, conn);
         keel__waiter waiter = { .wait = &wait, .number = KEEL__FIRED_USER };
 
         keel__spin_lock(&pair->net->lock);
@@ -371,7 +371,7 @@ static keel_err *read_some(keel_ctx *ctx, keel_sim_conn *conn, void *buf, size_t
     bool may_cut = keel__sim() != NULL && size > 1 && !in->link->opts.no_short;
     unsigned part = may_cut ? (unsigned)keel__net_choose(3) : 0;
     for (;;) {
-        keel__wait wait = keel__wait_begin();
+        keel__wait wait = keel__wait_begin_on(KEEL__OP_NET_READ, conn);
         keel__waiter waiter = { .wait = &wait, .number = KEEL__FIRED_USER };
         keel__net_todo todo = { 0 };
         keel_err *err;
@@ -478,7 +478,7 @@ static keel_err *write_some(keel_ctx *ctx, keel_sim_conn *conn, const void *data
     dice thrown = roll(out->link, size);
     keel__order_release(out);
     for (;;) {
-        keel__wait wait = keel__wait_begin();
+        keel__wait wait = keel__wait_begin_on(KEEL__OP_NET_WRITE, conn);
         keel__waiter waiter = { .wait = &wait, .number = KEEL__FIRED_USER };
         keel__net_todo todo = { 0 };
         keel_err *err;

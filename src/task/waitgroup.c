@@ -66,7 +66,7 @@ keel_err *keel_waitgroup_wait(keel_ctx *ctx, keel_waitgroup *wg)
     keel__point(KEEL__OP_WAITGROUP_WAIT, wg);
     KEEL_TRY(keel__ctx_err(ctx));
 
-    keel__wait wait = keel__wait_begin();
+    keel__wait wait = keel__wait_begin_on(KEEL__OP_WAITGROUP_WAIT, wg);
     keel__waiter waiter = { .wait = &wait, .number = KEEL__FIRED_USER };
 
     keel__spin_lock(&wg->keel__lock);

@@ -53,8 +53,10 @@ void keel_yield(void)
         return;
     }
     keel__point(KEEL__OP_YIELD, NULL);
+    keel__task_parks(task, KEEL__OP_YIELD, NULL, task->worker->looked_ns, INT64_MAX);
     keel__task_ready(task);
     keel__task_park();
+    keel__task_goes_on(task);
 }
 
 /* What a task's stack begins with. */
@@ -71,13 +73,14 @@ static void bury(keel__worker *worker, keel__task *task)
 {
     keel_runtime *rt = worker->rt;
 
+    keel__spin_lock(
+        &task->home->lock); /* first of all: a dump looks at the stack of what is in the list */
+    keel__list_remove(&task->home->live, &task->live);
+    keel__spin_unlock(&task->home->lock);
     if (task->stack != NULL) {
         keel__fiber_deinit(&task->fiber);
         keel__stack_give(&rt->stacks, &worker->stacks, task->stack);
     }
-    keel__spin_lock(&task->home->lock);
-    keel__list_remove(&task->home->live, &task->live);
-    keel__spin_unlock(&task->home->lock);
     task->free(task);
 
     keel__sub_seq(&rt->live, 1);
@@ -114,10 +117,11 @@ bool keel__worker_run(keel__worker *worker, keel__task *task)
         }
         task->worker = worker;
         keel__fiber_init(&task->fiber, task->stack->low, task->stack->bytes, task_entry, task);
+        keel__task_goes_on(task);
     }
-    worker->current = task;
+    keel__publish(worker->current, task); /* who looks for stalls looks at it */
     keel__fiber_switch(&worker->native, &task->fiber, false);
-    worker->current = NULL;
+    keel__publish(worker->current, NULL);
     if (!task->ended)
         return false;
     bury(worker, task);

@@ -29,10 +29,11 @@ KEEL_BEGIN_DECLS
  * and dropping it while locked are misuse, and abort. It may be held across waits.
  */
 typedef struct keel_mutex {
+    keel__address keel__state;
+    keel__address keel__place;
     keel__word keel__lock;
-    keel__waitq keel__waiters;
-    void *keel__owner;
     uint32_t keel__woken;
+    keel__waitq keel__waiters;
 } keel_mutex;
 
 /** Ready for use, as all zero is too; and the check that nobody holds it any more. */

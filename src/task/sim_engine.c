@@ -12,6 +12,7 @@
 #include "base/process.h"
 #include "task/ctx.h"
 #include "task/group.h"
+#include "task/mutex.h"
 #include "task/sim_crash.h"
 #include "task/sim_places.h"
 
@@ -426,7 +427,7 @@ static uint32_t waits_for(sim_engine *engine, uint32_t id)
 
     if (task->task == NULL || task->op != KEEL__OP_MUTEX_LOCK)
         return 0;
-    const void *owner = ((const keel_mutex *)task->object)->keel__owner;
+    const void *owner = keel__mutex_owner(task->object);
     for (uint32_t other = 1; other <= engine->task_count; other++)
         if (engine->tasks[other - 1].task != NULL && owner == &engine->tasks[other - 1].task->actor)
             return other;

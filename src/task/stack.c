@@ -69,6 +69,8 @@ void keel__stack_pool_init(keel__stack_pool *pool, size_t plain_bytes)
     memset(pool, 0, sizeof *pool);
     pool->page_bytes = (size_t)sysconf(_SC_PAGESIZE);
     pool->guard_bytes = GUARD_PAGES * pool->page_bytes;
+    /* QEMU's user mode takes any advice, and does nothing */
+    pool->has_light_guards = madvise(NULL, 0, -1) != 0;
 
     size_t sizes[KEEL__STACK_CLASSES] = { plain_bytes, KEEL__STACK_LARGE_BYTES };
     for (unsigned i = 0; i < KEEL__STACK_CLASSES; i++) {
@@ -110,7 +112,7 @@ static keel_err *guard(const keel__stack_pool *pool, char *low)
 #ifdef KEEL_SIM_CORE
     return NULL; /* the same few mappings serve all runs; guards would cost more than the runs */
 #endif
-    if (madvise(start, pool->guard_bytes, MADV_GUARD_INSTALL) == 0)
+    if (pool->has_light_guards && madvise(start, pool->guard_bytes, MADV_GUARD_INSTALL) == 0)
         return NULL;
     if (mprotect(start, pool->guard_bytes, PROT_NONE) == 0)
         return NULL;

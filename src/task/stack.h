@@ -33,6 +33,7 @@ enum {
 typedef struct keel__stack_pool {
     size_t page_bytes;
     size_t guard_bytes;
+    bool has_light_guards; /* madvise can be asked for them */
     size_t class_bytes[KEEL__STACK_CLASSES];
     keel__spin lock; /* guards what follows */
     keel__stack *free[KEEL__STACK_CLASSES];

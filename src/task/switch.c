@@ -73,11 +73,22 @@ static void fiber_main(void *fiber_)
 void keel__switch_stack(void **save_sp, void *load_sp);
 void keel__switch_enter(void);
 
-/* What keel__switch_stack finds on a stack that never ran. */
+/* What keel__switch_stack finds on a stack that never ran: the registers in the order of the .S file, among
+ * them the two in which keel__switch_enter expects the argument and the function. */
+#if defined(__x86_64__)
 typedef struct first_frame {
-    void *r15, *r14, *r13, *r12, *rbx, *rbp;
+    void *r15, *r14, *function, *argument, *rbx, *rbp;
     void *return_address;
 } first_frame;
+#else
+typedef struct first_frame {
+    void *argument, *function; /* x19, x20 */
+    void *x21_to_x28[8];
+    void *frame_pointer, *return_address;
+    double d8_to_d15[8];
+} first_frame;
+_Static_assert(sizeof(first_frame) == 160, "as in switch_aarch64.S");
+#endif
 
 static void prepare(keel__fiber *fiber)
 {
@@ -86,8 +97,8 @@ static void prepare(keel__fiber *fiber)
     first_frame *frame = (first_frame *)(top - sizeof *frame);
 
     memset(frame, 0, sizeof *frame);
-    frame->r12 = fiber;
-    frame->r13 = (void *)(uintptr_t)fiber_main;
+    frame->argument = fiber;
+    frame->function = (void *)(uintptr_t)fiber_main;
     frame->return_address = (void *)(uintptr_t)keel__switch_enter;
     fiber->sp = frame;
 }

@@ -9,10 +9,15 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#if defined(__x86_64__) && !defined(KEEL_UCONTEXT)
+/* What switch_*.S is there for. */
+#if defined(KEEL_UCONTEXT)
+#define KEEL__SWITCH_ASM 0
+#elif defined(__x86_64__) || (defined(__aarch64__) && defined(__LP64__) && defined(__ELF__))
 #define KEEL__SWITCH_ASM 1
 #else
 #define KEEL__SWITCH_ASM 0
+#endif
+#if !KEEL__SWITCH_ASM
 #include <ucontext.h>
 #endif
 

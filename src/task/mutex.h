@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef KEEL_SRC_TASK_MUTEX_H
+#define KEEL_SRC_TASK_MUTEX_H
+
+/* What others than mutex.c know of a mutex. */
+
+#include <keel/sync.h>
+
+#include "task/park.h"
+
+/* In `keel__state`, beside the owner's address: who unlocks it must look at the queue. */
+enum { KEEL__MUTEX_WAITED = 1 };
+
+/* Who has it now, or NULL. */
+static inline keel__actor *keel__mutex_owner(const keel_mutex *mutex)
+{
+    uintptr_t state = keel__load_relaxed(&mutex->keel__state);
+
+    return (keel__actor *)(state & ~(uintptr_t)KEEL__MUTEX_WAITED);
+}
+
+/* The same without a simulation's points: for what is built of mutexes. keel__mutex_retake waits in any case. */
+void keel__mutex_retake(keel_mutex *mutex);
+void keel__mutex_give_up(keel_mutex *mutex, const char *function);
+
+#endif /* KEEL_SRC_TASK_MUTEX_H */

@@ -20,7 +20,8 @@
  *   - the handlers of SIGSEGV and SIGBUS that keel__fault_install found (task/fault.c).
  *   - the numbers that buffer pools know workers by, and each thread's (task/bufpool.c);
  *   - `keel__sim_word`, the simulation that is under way, if any;
- *   - `keel__process_secret`, set once before the first hash, and `keel__process_secret_there`.
+ *   - `keel__process_secret`, set once before the first hash, and `keel__process_secret_there`;
+ *   - `keel__process_barrier`, set once when a lock first leans to a thread.
  * Nothing registers itself when the program is loaded. */
 
 /* ---- Thread-locals ---- */
@@ -46,6 +47,10 @@ __attribute__((noinline)) void keel__process_set_worker(struct keel__worker *wor
 /* ---- Simulation ---- */
 
 keel__aptr keel__sim_word;
+
+/* ---- Barriers ---- */
+
+keel__a32 keel__process_barrier;
 
 /* ---- Secrets ---- */
 

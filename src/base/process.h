@@ -29,6 +29,9 @@ static inline const uint64_t *keel__process_secrets(void)
     return keel__process_secret;
 }
 
+/* Whether the kernel makes all threads pass a memory barrier when it is asked (biased.c); 0: not known yet. */
+extern keel__a32 keel__process_barrier;
+
 /* Ends the program because its caller broke the contract of a function: a message that names the
  * function and the object, then abort. In every build. */
 _Noreturn void keel__misuse(const char *format, ...) KEEL_PRINTF(1, 2);

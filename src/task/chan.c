@@ -9,33 +9,67 @@
 #include "base/process.h"
 #include "base/sim_hook.h"
 #include "task/chan.h"
+#include "task/ctx.h"
 
 static size_t min(size_t a, size_t b)
 {
     return a < b ? a : b;
 }
 
-static void need(const keel_chan *chan, const void *item, const char *function)
+__attribute__((cold, noinline)) static void missing(const keel_chan *chan, const char *function)
 {
     if (chan == NULL)
         keel__misuse("%s: the channel is NULL", function);
-    if (item == NULL)
-        keel__misuse("%s: no place for the item (channel %p)", function, (const void *)chan);
+    keel__misuse("%s: no place for the item (channel %p)", function, (const void *)chan);
+}
+
+static inline void need(const keel_chan *chan, const void *item, const char *function)
+{
+    if (__builtin_expect(chan == NULL || item == NULL, 0))
+        missing(chan, function);
 }
 
 /* ---- The ring ---- */
 
+/* Most items are a word or two: no call then. */
+static inline void copy_item(void *to, const void *from, size_t size)
+{
+    if (size == 8)
+        memcpy(to, from, 8);
+    else if (size == 16)
+        memcpy(to, from, 16);
+    else if (size == 4)
+        memcpy(to, from, 4);
+    else
+        memcpy(to, from, size);
+}
+
+/* The caller knows that there is room, or an item. */
+static inline void ring_put_one(keel_chan *chan, const void *item)
+{
+    copy_item(chan->items + chan->tail * chan->item_size, item, chan->item_size);
+    chan->tail = chan->tail + 1 == chan->capacity ? 0 : chan->tail + 1;
+    keel__publish(chan->len, chan->len + 1);
+}
+
+static inline void ring_get_one(keel_chan *chan, void *item)
+{
+    copy_item(item, chan->items + chan->head * chan->item_size, chan->item_size);
+    chan->head = chan->head + 1 == chan->capacity ? 0 : chan->head + 1;
+    keel__publish(chan->len, chan->len - 1);
+}
+
 /* The caller knows that there is room. */
 static void ring_put(keel_chan *chan, const unsigned char *items, size_t count)
 {
-    size_t tail = chan->head + chan->len;
+    size_t first = min(count, chan->capacity - chan->tail);
 
-    if (tail >= chan->capacity)
-        tail -= chan->capacity;
-    size_t first = min(count, chan->capacity - tail);
-    memcpy(chan->items + tail * chan->item_size, items, first * chan->item_size);
+    memcpy(chan->items + chan->tail * chan->item_size, items, first * chan->item_size);
     memcpy(chan->items, items + first * chan->item_size, (count - first) * chan->item_size);
-    chan->len += count;
+    chan->tail = first == count ? chan->tail + count : count - first;
+    if (chan->tail == chan->capacity)
+        chan->tail = 0;
+    keel__publish(chan->len, chan->len + count);
 }
 
 /* The caller knows that there are as many. */
@@ -48,7 +82,7 @@ static void ring_get(keel_chan *chan, unsigned char *items, size_t count)
     chan->head = first == count ? chan->head + count : count - first;
     if (chan->head == chan->capacity)
         chan->head = 0;
-    chan->len -= count;
+    keel__publish(chan->len, chan->len - count);
 }
 
 /* ---- Without waiting ---- */
@@ -61,7 +95,7 @@ size_t keel__chan_put(keel_chan *chan, const void *items, size_t count, keel__wa
 
     while (done < count && (receiver = keel__waitq_claim(&chan->receivers)) != NULL) {
         receiver->count = min(receiver->count, count - done);
-        memcpy(receiver->item, from + done * chan->item_size, receiver->count * chan->item_size);
+        copy_item(receiver->item, from + done * chan->item_size, receiver->count * chan->item_size);
         done += receiver->count;
         keel__waitq_collect(served, receiver);
     }
@@ -85,7 +119,7 @@ size_t keel__chan_get(keel_chan *chan, void *items, size_t count, keel__waitq *s
      * when the ring is empty, and then into the ring, so that it is full while a sender waits. */
     while (done < count && (sender = keel__waitq_claim(&chan->senders)) != NULL) {
         sender->count = min(sender->count, count - done);
-        memcpy(to + done * chan->item_size, sender->item, sender->count * chan->item_size);
+        copy_item(to + done * chan->item_size, sender->item, sender->count * chan->item_size);
         done += sender->count;
         keel__waitq_collect(served, sender);
     }
@@ -97,6 +131,24 @@ size_t keel__chan_get(keel_chan *chan, void *items, size_t count, keel__waitq *s
     return done;
 }
 
+/* What most calls come to: there is room and nobody waits for an item, or there is one and nobody waits
+ * for room. Under the lock. */
+static inline bool put_one(keel_chan *chan, const void *item)
+{
+    if (chan->len >= chan->capacity || chan->receivers.first != NULL || chan->closed)
+        return false;
+    ring_put_one(chan, item);
+    return true;
+}
+
+static inline bool get_one(keel_chan *chan, void *item)
+{
+    if (chan->len == 0 || chan->senders.first != NULL)
+        return false;
+    ring_get_one(chan, item);
+    return true;
+}
+
 /* ---- With waiting ---- */
 
 /* Waits in `queue`, which was joined under the lock. True if a peer came; then waiter->count tells
@@ -105,39 +157,36 @@ static bool wait_for_peer(keel_ctx *ctx, keel_chan *chan, keel__waitq *queue, ke
 {
     if (keel__wait_end(waiter->wait, ctx, KEEL__NO_TIMEOUT) == KEEL__FIRED_USER)
         return true;
-    keel__spin_lock(&chan->lock);
+    bool as_owner = keel__biased_lock(&chan->lock);
     keel__waitq_remove(queue, waiter);
-    keel__spin_unlock(&chan->lock);
+    keel__biased_unlock(&chan->lock, as_owner);
     return false;
 }
 
-/* Sends what it can, waits for a peer to take more if that was not all, and adds to *sent. */
-static keel_err *send_some(keel_ctx *ctx, keel_chan *chan, const unsigned char *items, size_t count,
-                           size_t *sent)
+/* Sends what it can, waits for a peer to take more if that was not all, and adds to *sent. Called
+ * under the lock, returns without. */
+static keel_err *send_some(keel_ctx *ctx, keel_chan *chan, bool as_owner,
+                           const unsigned char *items, size_t count, size_t *sent)
 {
-    keel_err *err = keel__ctx_err(ctx);
-
-    if (err != NULL)
-        return err;
-
-    keel__wait wait = keel__wait_begin_on(KEEL__OP_CHAN_SEND, chan);
-    keel__waiter waiter = { .wait = &wait, .number = KEEL__FIRED_USER };
+    keel__wait wait;
+    keel__waiter waiter;
     keel__waitq served = { 0 };
 
-    keel__order_release(chan);
-    keel__spin_lock(&chan->lock);
     if (chan->closed) {
-        keel__spin_unlock(&chan->lock);
+        keel__biased_unlock(&chan->lock, as_owner);
         return KEEL_ERR_CLOSED;
     }
     size_t done = keel__chan_put(chan, items, count, &served);
     if (done < count) {
-        /* read by the receiver only */
-        waiter.item = (void *)(uintptr_t)(items + done * chan->item_size);
-        waiter.count = count - done;
+        wait = keel__wait_begin_on(KEEL__OP_CHAN_SEND, chan);
+        waiter = (keel__waiter){ .wait = &wait,
+                                 .number = KEEL__FIRED_USER,
+                                 /* read by the receiver only */
+                                 .item = (void *)(uintptr_t)(items + done * chan->item_size),
+                                 .count = count - done };
         keel__waitq_push(&chan->senders, &waiter);
     }
-    keel__spin_unlock(&chan->lock);
+    keel__biased_unlock(&chan->lock, as_owner);
     keel__unpark_all(served.first);
 
     *sent += done;
@@ -149,27 +198,24 @@ static keel_err *send_some(keel_ctx *ctx, keel_chan *chan, const unsigned char *
     return waiter.count > 0 ? NULL : KEEL_ERR_CLOSED;
 }
 
-/* Receives from 1 to `max` items. */
-static keel_err *receive(keel_ctx *ctx, keel_chan *chan, unsigned char *items, size_t max,
-                         size_t *received)
+/* Receives from 1 to `max` items. Called under the lock, returns without. */
+static keel_err *receive_some(keel_ctx *ctx, keel_chan *chan, bool as_owner, unsigned char *items,
+                              size_t max, size_t *received)
 {
-    *received = 0;
-    keel_err *err = keel__ctx_err(ctx);
-    if (err != NULL)
-        return err;
-
-    keel__wait wait = keel__wait_begin_on(KEEL__OP_CHAN_RECV, chan);
-    keel__waiter waiter = {
-        .wait = &wait, .number = KEEL__FIRED_USER, .item = items, .count = max
-    };
+    keel__wait wait;
+    keel__waiter waiter;
     keel__waitq served = { 0 };
 
-    keel__spin_lock(&chan->lock);
     size_t done = keel__chan_get(chan, items, max, &served);
     bool closed = chan->closed;
-    if (done == 0 && !closed)
+    if (done == 0 && !closed) {
+        wait = keel__wait_begin_on(KEEL__OP_CHAN_RECV, chan);
+        waiter = (keel__waiter){
+            .wait = &wait, .number = KEEL__FIRED_USER, .item = items, .count = max
+        };
         keel__waitq_push(&chan->receivers, &waiter);
-    keel__spin_unlock(&chan->lock);
+    }
+    keel__biased_unlock(&chan->lock, as_owner);
     keel__unpark_all(served.first);
 
     if (done == 0 && !closed) {
@@ -180,6 +226,27 @@ static keel_err *receive(keel_ctx *ctx, keel_chan *chan, unsigned char *items, s
     keel__order_acquire(chan);
     *received = done;
     return done > 0 ? NULL : KEEL_ERR_CLOSED;
+}
+
+/* Receives one item. */
+static inline keel_err *receive_one(keel_ctx *ctx, keel_chan *chan, void *item)
+{
+    size_t received;
+    keel_err *err = keel__ctx_runs(ctx) ? NULL : keel__ctx_err(ctx);
+
+    if (err == NULL) {
+        bool as_owner = keel__biased_lock(&chan->lock);
+
+        if (get_one(chan, item)) {
+            keel__biased_unlock(&chan->lock, as_owner);
+            keel__order_acquire(chan);
+            return NULL;
+        }
+        err = receive_some(ctx, chan, as_owner, item, 1, &received);
+    }
+    if (err != NULL)
+        memset(item, 0, chan->item_size);
+    return err;
 }
 
 /* ---- Public ---- */
@@ -212,7 +279,7 @@ void keel_chan_free(keel_chan *chan)
         keel__misuse(
             "keel_chan_free: somebody waits on channel %p (items of %zu bytes, capacity %zu)",
             (void *)chan, chan->item_size, chan->capacity);
-    for (; chan->item_free != NULL && chan->len > 0; chan->len--) {
+    for (size_t left = chan->len; chan->item_free != NULL && left > 0; left--) {
         chan->item_free(chan->items + chan->head * chan->item_size);
         chan->head = chan->head + 1 == chan->capacity ? 0 : chan->head + 1;
     }
@@ -225,31 +292,30 @@ keel_err *keel_chan_send(keel_ctx *ctx, keel_chan *chan, const void *item)
 
     need(chan, item, "keel_chan_send");
     keel__point(KEEL__OP_CHAN_SEND, chan);
-    return send_some(ctx, chan, item, 1, &sent);
+    keel_err *err = keel__ctx_runs(ctx) ? NULL : keel__ctx_err(ctx);
+    if (err != NULL)
+        return err;
+    keel__order_release(chan);
+    bool as_owner = keel__biased_lock(&chan->lock);
+    if (put_one(chan, item)) {
+        keel__biased_unlock(&chan->lock, as_owner);
+        return NULL;
+    }
+    return send_some(ctx, chan, as_owner, item, 1, &sent);
 }
 
 keel_err *keel_chan_recv(keel_ctx *ctx, keel_chan *chan, void *item)
 {
-    size_t received;
-
     need(chan, item, "keel_chan_recv");
     keel__point(KEEL__OP_CHAN_RECV, chan);
-    keel_err *err = receive(ctx, chan, item, 1, &received);
-    if (err != NULL)
-        memset(item, 0, chan->item_size);
-    return err;
+    return receive_one(ctx, chan, item);
 }
 
 bool keel_chan_next(keel_ctx *ctx, keel_chan *chan, void *item)
 {
-    size_t received;
-
     need(chan, item, "keel_chan_next");
     keel__point(KEEL__OP_CHAN_RECV, chan);
-    bool some = receive(ctx, chan, item, 1, &received) == NULL; /* its errors are all static */
-    if (!some)
-        memset(item, 0, chan->item_size);
-    return some;
+    return receive_one(ctx, chan, item) == NULL; /* its errors are all static */
 }
 
 keel_chan_status keel_chan_try_send(keel_chan *chan, const void *item)
@@ -259,10 +325,10 @@ keel_chan_status keel_chan_try_send(keel_chan *chan, const void *item)
     need(chan, item, "keel_chan_try_send");
     keel__point(KEEL__OP_CHAN_SEND, chan);
     keel__order_release(chan);
-    keel__spin_lock(&chan->lock);
+    bool as_owner = keel__biased_lock(&chan->lock);
     bool closed = chan->closed;
     bool done = !closed && keel__chan_put(chan, item, 1, &served) == 1;
-    keel__spin_unlock(&chan->lock);
+    keel__biased_unlock(&chan->lock, as_owner);
     keel__unpark_all(served.first);
     return done ? KEEL_CHAN_DONE : closed ? KEEL_CHAN_CLOSED : KEEL_CHAN_WOULD_BLOCK;
 }
@@ -273,10 +339,10 @@ keel_chan_status keel_chan_try_recv(keel_chan *chan, void *item)
 
     need(chan, item, "keel_chan_try_recv");
     keel__point(KEEL__OP_CHAN_RECV, chan);
-    keel__spin_lock(&chan->lock);
+    bool as_owner = keel__biased_lock(&chan->lock);
     bool closed = chan->closed;
     bool done = keel__chan_get(chan, item, 1, &served) == 1;
-    keel__spin_unlock(&chan->lock);
+    keel__biased_unlock(&chan->lock, as_owner);
     keel__unpark_all(served.first);
     if (done || closed)
         keel__order_acquire(chan);
@@ -290,13 +356,18 @@ keel_err *keel_chan_send_many(keel_ctx *ctx, keel_chan *chan, const void *items,
 {
     const unsigned char *from = items;
     size_t done = 0;
-    keel_err *err = NULL;
+    keel_err *err;
 
     need(chan, count > 0 ? items : chan, "keel_chan_send_many");
     keel__point(KEEL__OP_CHAN_SEND, chan);
-    do
-        err = send_some(ctx, chan, from + done * chan->item_size, count - done, &done);
-    while (err == NULL && done < count);
+    do {
+        err = keel__ctx_err(ctx);
+        if (err != NULL)
+            break;
+        keel__order_release(chan);
+        bool as_owner = keel__biased_lock(&chan->lock);
+        err = send_some(ctx, chan, as_owner, from + done * chan->item_size, count - done, &done);
+    } while (err == NULL && done < count);
     if (sent != NULL)
         *sent = done;
     return err;
@@ -313,7 +384,11 @@ keel_err *keel_chan_recv_many(keel_ctx *ctx, keel_chan *chan, void *items, size_
         return KEEL_ERR_INVAL;
     keel__point(KEEL__OP_CHAN_RECV, chan);
 
-    keel_err *err = receive(ctx, chan, items, max, received);
+    keel_err *err = keel__ctx_err(ctx);
+    if (err == NULL) {
+        bool as_owner = keel__biased_lock(&chan->lock);
+        err = receive_some(ctx, chan, as_owner, items, max, received);
+    }
     if (err != NULL)
         memset(items, 0, max * chan->item_size);
     return err;
@@ -324,16 +399,16 @@ void keel_chan_close(keel_chan *chan)
     need(chan, chan, "keel_chan_close");
     keel__point(KEEL__OP_CHAN_CLOSE, chan);
     keel__order_release(chan);
-    keel__spin_lock(&chan->lock);
+    bool as_owner = keel__biased_lock(&chan->lock);
     bool twice = chan->closed;
-    chan->closed = true;
+    keel__publish(chan->closed, true);
     keel__waiter *senders = keel__waitq_claim_all(&chan->senders);
     keel__waiter *receivers = keel__waitq_claim_all(&chan->receivers);
     for (keel__waiter *waiter = senders; waiter != NULL; waiter = waiter->next)
         waiter->count = 0;
     for (keel__waiter *waiter = receivers; waiter != NULL; waiter = waiter->next)
         waiter->count = 0;
-    keel__spin_unlock(&chan->lock);
+    keel__biased_unlock(&chan->lock, as_owner);
     if (twice)
         keel__misuse(
             "keel_chan_close: channel %p (items of %zu bytes, capacity %zu) is closed already",
@@ -345,9 +420,9 @@ void keel_chan_close(keel_chan *chan)
 size_t keel_chan_len(keel_chan *chan)
 {
     need(chan, chan, "keel_chan_len");
-    keel__spin_lock(&chan->lock);
+    bool as_owner = keel__biased_lock(&chan->lock);
     size_t len = chan->len;
-    keel__spin_unlock(&chan->lock);
+    keel__biased_unlock(&chan->lock, as_owner);
     return len;
 }
 

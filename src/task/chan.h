@@ -9,10 +9,11 @@
 
 #include <keel/chan.h>
 
-#include "base/spin.h"
+#include "base/biased.h"
 #include "task/park.h"
 
-/* `lock` guards what follows it. The ring holds `len` items, the first in slot `head`.
+/* `lock` guards what follows it. The ring holds `len` items, the first in slot `head`; the next goes to
+ * slot `tail`. `closed` and `len` are peeked at without the lock too.
  *
  * A sender waits only while the ring is full, a receiver only while it is empty; so whoever finds
  * others waiting on its own side cannot pass them, and the queues are served in order. (A select may
@@ -25,9 +26,10 @@ struct keel_chan {
     size_t item_size;
     size_t capacity;
     void (*item_free)(void *item);
-    keel__spin lock;
+    keel__biased lock;
     bool closed;
-    size_t head, len;
+    size_t len;
+    size_t head, tail;
     keel__waitq senders, receivers;
     _Alignas(max_align_t) unsigned char items[];
 };

@@ -56,6 +56,14 @@ typedef struct keel__watcher {
 bool keel__ctx_watch(keel_ctx *ctx, keel__watcher *watcher);
 void keel__ctx_unwatch(keel_ctx *ctx, keel__watcher *watcher);
 
+/* Whether keel__ctx_err needs no asking: the context has not ended, and has no deadline that may have passed
+ * unseen. */
+static inline bool keel__ctx_runs(const keel_ctx *ctx)
+{
+    return ctx == NULL ||
+           (keel__load(&ctx->state) == KEEL__CTX_LIVE && ctx->deadline_ns == INT64_MAX);
+}
+
 /* How long until the deadline of a context that has no runtime to keep it; INT64_MAX: none. */
 int64_t keel__ctx_unattended(keel_ctx *ctx);
 

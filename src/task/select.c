@@ -24,6 +24,7 @@ typedef struct room {
     keel__waiter waiter;
     uint16_t look;
     uint16_t lock;
+    bool as_owner; /* how the channel at this place of the order was locked */
 } room;
 
 static_assert(sizeof(room) <= sizeof(((keel_case *)NULL)->keel__room), "a room is too small");
@@ -113,14 +114,14 @@ static void lock_all(const selection *s)
 {
     for (size_t i = 0; i < s->locks; i++)
         if (i == 0 || lock_at(s, i) != lock_at(s, i - 1))
-            keel__spin_lock(&lock_at(s, i)->lock);
+            room_of(s, i)->as_owner = keel__biased_lock(&lock_at(s, i)->lock);
 }
 
 static void unlock_all(const selection *s)
 {
     for (size_t i = s->locks; i-- > 0;)
         if (i == 0 || lock_at(s, i) != lock_at(s, i - 1))
-            keel__spin_unlock(&lock_at(s, i)->lock);
+            keel__biased_unlock(&lock_at(s, i)->lock, room_of(s, i)->as_owner);
 }
 
 /* ---- Cases ---- */
@@ -224,11 +225,11 @@ static void dequeue(const selection *s)
 
         if (!has_channel(c))
             continue;
-        keel__spin_lock(&c->keel__chan->lock);
+        bool as_owner = keel__biased_lock(&c->keel__chan->lock);
         keel__waitq_remove(c->keel__op == OP_RECV ? &c->keel__chan->receivers
                                                   : &c->keel__chan->senders,
                            &room_of(s, i)->waiter);
-        keel__spin_unlock(&c->keel__chan->lock);
+        keel__biased_unlock(&c->keel__chan->lock, as_owner);
     }
 }
 

@@ -109,13 +109,19 @@ static inline void crew_all(const char *name, keel_task_fn scenario, bool on_tim
 
 /* ---- Who waits: how a scenario knows that others have got so far ---- */
 
-static inline size_t crew_waiting(keel__spin *lock, const keel__waitq *queue)
+static inline size_t crew_count(const keel__waitq *queue)
 {
     size_t count = 0;
 
-    keel__spin_lock(lock);
     for (const keel__waiter *waiter = queue->first; waiter != NULL; waiter = waiter->next)
         count++;
+    return count;
+}
+
+static inline size_t crew_waiting(keel__spin *lock, const keel__waitq *queue)
+{
+    keel__spin_lock(lock);
+    size_t count = crew_count(queue);
     keel__spin_unlock(lock);
     return count;
 }
@@ -126,14 +132,25 @@ static inline void crew_until(keel__spin *lock, const keel__waitq *queue, size_t
         keel_yield();
 }
 
+/* The same for a channel's queue. */
+static inline size_t chan_waiting(keel_chan *chan, const keel__waitq *queue)
+{
+    bool as_owner = keel__biased_lock(&chan->lock);
+    size_t count = crew_count(queue);
+    keel__biased_unlock(&chan->lock, as_owner);
+    return count;
+}
+
 static inline void until_senders(keel_chan *chan, size_t count)
 {
-    crew_until(&chan->lock, &chan->senders, count);
+    while (chan_waiting(chan, &chan->senders) != count)
+        keel_yield();
 }
 
 static inline void until_receivers(keel_chan *chan, size_t count)
 {
-    crew_until(&chan->lock, &chan->receivers, count);
+    while (chan_waiting(chan, &chan->receivers) != count)
+        keel_yield();
 }
 
 static inline keel_chan *new_chan(size_t item_size, size_t capacity)

@@ -430,7 +430,7 @@ CREW_TEST(a_wait_ends_with_its_context_and_leaves_no_trace)
     crew_join(&c);
     must_err(receiver.err, KEEL_ERR_CANCELLED);
     must(receiver.item == 0);
-    must(crew_waiting(&chan->lock, &chan->receivers) == 0);
+    must(chan_waiting(chan, &chan->receivers) == 0);
     keel_ctx_free(ends);
 
     must_ok(keel_chan_send(NULL, chan, &(int){ 1 })); /* into the ring, not to a ghost */
@@ -441,7 +441,7 @@ CREW_TEST(a_wait_ends_with_its_context_and_leaves_no_trace)
     keel_ctx_cancel(ends);
     crew_join(&c);
     must_err(sender.err, KEEL_ERR_CANCELLED);
-    must(crew_waiting(&chan->lock, &chan->senders) == 0);
+    must(chan_waiting(chan, &chan->senders) == 0);
     must_ok(keel_chan_recv(NULL, chan, &got));
     must(got == 1);
     must(keel_chan_try_recv(chan, &got) == KEEL_CHAN_WOULD_BLOCK);

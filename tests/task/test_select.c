@@ -6,8 +6,7 @@
 /* No waiter is left with the channel. */
 static bool deserted(keel_chan *chan)
 {
-    return crew_waiting(&chan->lock, &chan->senders) == 0 &&
-           crew_waiting(&chan->lock, &chan->receivers) == 0;
+    return chan_waiting(chan, &chan->senders) == 0 && chan_waiting(chan, &chan->receivers) == 0;
 }
 
 /* ---- One caller, ready cases ---- */

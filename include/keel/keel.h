@@ -14,6 +14,7 @@
 #include <keel/containers.h>
 #include <keel/ctx.h>
 #include <keel/defs.h>
+#include <keel/dump.h>
 #include <keel/duration.h>
 #include <keel/err.h>
 #include <keel/fn.h>

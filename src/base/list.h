@@ -59,6 +59,23 @@ static inline void keel__list_remove(keel__list *list, keel__link *link)
     link->next = link->prev = NULL;
 }
 
+/* Puts it behind one that is in the list; NULL: at the front. */
+static inline void keel__list_insert(keel__list *list, keel__link *behind, keel__link *link)
+{
+    keel__link *next = behind != NULL ? behind->next : list->first;
+
+    link->prev = behind;
+    link->next = next;
+    if (behind != NULL)
+        behind->next = link;
+    else
+        list->first = link;
+    if (next != NULL)
+        next->prev = link;
+    else
+        list->last = link;
+}
+
 /* Takes the first, or NULL. */
 static inline keel__link *keel__list_pop(keel__list *list)
 {

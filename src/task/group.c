@@ -330,6 +330,11 @@ keel_err *keel_group_wait(keel_group *group)
     return err;
 }
 
+const keel_group *keel__group_of(const keel__task *task)
+{
+    return task->run == run_task ? keel__container(task, group_task, task)->group : NULL;
+}
+
 size_t keel__groups_forgotten(keel_runtime *rt, char *buf, size_t size)
 {
     keel_group *first = NULL;

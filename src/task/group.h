@@ -11,6 +11,11 @@
  * says so: where the first was made, and its error. */
 size_t keel__groups_forgotten(keel_runtime *rt, char *buf, size_t size);
 
+struct keel__task;
+
+/* The group of a task, or NULL: not every task belongs to one. */
+const keel_group *keel__group_of(const struct keel__task *task);
+
 /* A task that belongs apart from its fellows, as those of a pool. */
 typedef struct keel__placed {
     keel_task_fn fn;

@@ -213,7 +213,7 @@ void keel__runtime_describe_live(keel_runtime *rt, const keel__task *except, cha
         for (keel__link *link = worker->live.first; link != NULL; link = link->next) {
             const keel__task *task = keel__container(link, keel__task, live);
 
-            if (task == except || count++ >= SHOWN || at >= sizeof names)
+            if (task->rt == NULL || task == except || count++ >= SHOWN || at >= sizeof names)
                 continue;
             int length = snprintf(names + at, sizeof names - at, "%s'%s' (started at %s)",
                                   at > 0 ? ", " : "", task->name, task->where);

@@ -9,6 +9,7 @@
 #include <keel/mem.h>
 
 #include "base/process.h"
+#include "task/ops.h"
 #include "task/sim.h"
 #include "task/sim_names.h"
 #include "task/sim_places.h"
@@ -99,7 +100,7 @@ static const char *describe_event(const sim_places *places, const sim_event *eve
     }
     const char *place = keel__sim_places_get(places, event->place);
     int length = event->task != 0 ? snprintf(buf, size, "T%u: ", event->task) : 0;
-    snprintf(buf + length, size - (size_t)length, "%s%s%s, %s", keel__sim_op_name(event->op),
+    snprintf(buf + length, size - (size_t)length, "%s%s%s, %s", keel__op_name(event->op),
              strchr(place, ':') != NULL ? " at " : "", strchr(place, ':') != NULL ? place : "",
              keel_duration_format(event->now_ns, time));
     return buf;

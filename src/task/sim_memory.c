@@ -6,6 +6,7 @@
 #include <keel/mem.h>
 
 #include "base/err.h"
+#include "task/ops.h"
 #include "task/sim.h"
 #include "task/sim_names.h"
 #include "task/sim_places.h"
@@ -141,8 +142,7 @@ static void describe_origin(sim_engine *engine, const void *ptr, const allocatio
     }
     keel__sim_task_describe(engine, left->task, name, sizeof name);
     if (left->op != KEEL__OP_NONE)
-        snprintf(buf, size, "was made by %s during or after its %s", name,
-                 keel__sim_op_name(left->op));
+        snprintf(buf, size, "was made by %s during or after its %s", name, keel__op_name(left->op));
     else
         snprintf(buf, size, "was made by %s%s", name,
                  left->task != 0 ? " before its first operation" : "");

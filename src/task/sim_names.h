@@ -17,12 +17,6 @@ typedef struct sim_names {
     size_t count;
 } sim_names;
 
-/* The operation alone: "lock". */
-const char *keel__sim_op_name(unsigned op);
-
-/* The kind of what an operation is about: "mutex"; NULL if that has no number. */
-const char *keel__sim_op_kind(unsigned op);
-
 /* "lock mutex 2"; the operation alone if its object is not known by number. */
 const char *keel__sim_names_describe(sim_names *names, unsigned op, const void *object, char *buf,
                                      size_t size);

@@ -6,6 +6,7 @@
 
 #include <keel/duration.h>
 
+#include "task/ops.h"
 #include "task/sim.h"
 #include "task/sim_names.h"
 #include "task/sim_places.h"
@@ -133,7 +134,7 @@ static void event_text(story *told, const sim_event *event, char *buf, size_t si
     if (event->op == KEEL__OP_NOTE)
         snprintf(buf, size, "%s", told->engine->notes + ((uintptr_t)event->object - 1));
     else if (event->op == KEEL__OP_READ || event->op == KEEL__OP_WRITE)
-        snprintf(buf, size, "%s %s %s", keel__sim_op_name(event->op), (const char *)event->place,
+        snprintf(buf, size, "%s %s %s", keel__op_name(event->op), (const char *)event->place,
                  short_place(event->text));
     else
         snprintf(

@@ -8,6 +8,7 @@
 #include "base/sim_hook.h"
 #include "task/bufpool.h"
 #include "task/fault.h"
+#include "task/label.h"
 #include "task/queue.h"
 
 enum {
@@ -81,6 +82,8 @@ static void bury(keel__worker *worker, keel__task *task)
         keel__fiber_deinit(&task->fiber);
         keel__stack_give(&rt->stacks, &worker->stacks, task->stack);
     }
+    if (task->labels != NULL)
+        keel__labels_free(task->labels);
     task->free(task);
 
     keel__sub_seq(&rt->live, 1);

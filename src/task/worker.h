@@ -57,7 +57,8 @@ typedef struct keel__worker {
     keel__spin lock; /* guards what follows */
     keel__list inbox;
     keel__list fresh;
-    keel__list live;                      /* tasks spawned here that have not ended */
+    keel__list live;                      /* tasks spawned here that have not ended; and, without a
+                                             runtime, the marks of who goes through it */
     keel__list groups;                    /* made here, and not waited for */
     bool sleeping;                        /* in its loop: must be woken */
     bool counted;                         /* and counted in rt->sleepers */

@@ -17,6 +17,7 @@
 
 #include "task/group.h"
 #include "task/label.h"
+#include "task/mutex.h"
 #include "task/worker.h"
 
 enum {
@@ -139,7 +140,7 @@ static const void *find_owner(const keel__task *task, unsigned op, uint32_t phas
     keel_once once;
 
     if (op == KEEL__OP_MUTEX_LOCK && keel__copy_safely(&mutex, task->object, sizeof mutex))
-        owner = mutex.keel__owner;
+        owner = keel__mutex_owner(&mutex);
     else if (op == KEEL__OP_ONCE && keel__copy_safely(&once, task->object, sizeof once))
         owner = once.keel__runner;
     return keel__peek(task->phase) == phase ? owner : NULL;

@@ -23,10 +23,10 @@ static const char *state_of(const keel__seen *seen)
 {
     if (seen->op == 0)
         return "unstarted";
-    if (seen->op == KEEL__PHASE_RUNS)
-        return "running";
     if (seen->ready)
         return "ready";
+    if (seen->op == KEEL__PHASE_RUNS)
+        return "running";
     return seen->op == KEEL__OP_OFFLOAD ? "offloaded" : "parked";
 }
 

@@ -6,7 +6,6 @@
 #include "base/sim_hook.h"
 
 enum {
-    FRESH_TURN = 8,           /* every so many picks a task that has not started goes first */
     STEAL_AGE_NS = 20 * 1000, /* what has waited less is left where it is: it will soon run there */
     SEARCH_NS = 100 * 1000,   /* how long a worker watches others' tasks grow old */
     DOZE_NS = 100 * 1000      /* and then sleeps, while there are some */
@@ -193,7 +192,7 @@ keel__task *keel__queue_next(keel__worker *worker)
         keel__spin_unlock(&worker->lock);
     }
     if (keel__load_relaxed(&worker->fresh_count) != 0 &&
-        (keel__list_empty(&worker->ready) || ++worker->picks % FRESH_TURN == 0)) {
+        (keel__list_empty(&worker->ready) || ++worker->picks % KEEL__FRESH_TURN == 0)) {
         keel__list taken = { 0 };
 
         keel__spin_lock(&worker->lock);

@@ -7,11 +7,33 @@
 
 #include "task/worker.h"
 
+enum { KEEL__FRESH_TURN = 8 }; /* every so many picks a task that has not started goes first */
+
 /* The calling worker if it is of that runtime, else any. */
 keel__worker *keel__queue_worker_for(keel_runtime *rt);
 
 /* Takes out the next task to run, or NULL. */
 keel__task *keel__queue_next(keel__worker *worker);
+
+/* The next task to run, if it is one that has started and nothing else is due: for a task that leaves to
+ * another without the worker's loop. */
+static inline keel__task *keel__queue_next_started(keel__worker *worker)
+{
+    keel__link *link = worker->ready.first;
+
+    if (link == NULL || keel__load_relaxed(&worker->inbox_count) != 0)
+        return NULL;
+    keel__task *task = keel__container(link, keel__task, link);
+    if (task->stack == NULL)
+        return NULL; /* placed here, not started */
+    if (keel__load_relaxed(&worker->fresh_count) != 0) {
+        if ((worker->picks + 1) % KEEL__FRESH_TURN == 0)
+            return NULL;
+        worker->picks++;
+    }
+    keel__list_pop(&worker->ready);
+    return task;
+}
 
 /* Whether the worker's own queues hold something. */
 bool keel__queue_has_work(const keel__worker *worker);

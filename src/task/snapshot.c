@@ -162,6 +162,8 @@ static void see(walk *w, keel__task *task)
     seen.op = phase & KEEL__PHASE_RUNS;
     if (seen.op != 0) {
         seen.worker = task->worker->index;
+        if (seen.op == KEEL__PHASE_RUNS && keel__peek(task->worker->current) != task)
+            seen.ready = true; /* it yielded */
         seen.stack_low = task->stack->low;
         seen.stack_bytes = task->stack->bytes;
     }

@@ -71,6 +71,12 @@ static inline void keel__task_goes_on(keel__task *task)
     keel__publish(task->woken, 0);
 }
 
+/* When it yields: it counts as one that runs, whether it is its worker's current one or queued. */
+static inline void keel__task_yields(keel__task *task)
+{
+    keel__publish(task->phase, task->phase + (1u << KEEL__PHASE_BITS));
+}
+
 /* Queues a task whose fields from `name` to `free` are set (`rt` too), for any worker to start. */
 void keel__task_spawn(keel__task *task);
 

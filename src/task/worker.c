@@ -36,28 +36,50 @@ keel__task *keel__task_self(void)
     return worker != NULL ? worker->current : NULL;
 }
 
+/* Leaves a task, which somebody has made or will make ready. With budget left the next started task goes on
+ * at once, as if the loop had picked it; all else is done on the native stack. A simulation's
+ * worker has no budget: every task comes back to its engine. */
+static inline void leave(keel__worker *worker, keel__task *task)
+{
+    keel__fiber *to = &worker->native;
+    int saved_errno = errno;
+
+    if (worker->budget > 1) {
+        keel__task *next = keel__queue_next_started(worker);
+
+        if (next == task) {
+            worker->budget--;
+            return; /* ready before it had parked */
+        }
+        if (next != NULL) {
+            worker->budget--;
+            keel__publish(worker->current, next);
+            to = &next->fiber;
+        }
+    }
+    keel__fiber_switch(&task->fiber, to, false);
+    errno = saved_errno;
+}
+
 void keel__task_park(void)
 {
     keel__worker *worker = keel__worker_self();
-    int saved_errno = errno;
 
-    keel__fiber_switch(&worker->current->fiber, &worker->native, false);
-    errno = saved_errno;
+    leave(worker, worker->current);
 }
 
 void keel_yield(void)
 {
-    keel__task *task = keel__task_self();
+    keel__worker *worker = keel__worker_self();
 
-    if (task == NULL) {
+    if (worker == NULL || worker->current == NULL) {
         keel__thread_yield();
         return;
     }
     keel__point(KEEL__OP_YIELD, NULL);
-    keel__task_parks(task, KEEL__OP_YIELD, NULL, task->worker->looked_ns, INT64_MAX);
-    keel__task_ready(task);
-    keel__task_park();
-    keel__task_goes_on(task);
+    keel__task_yields(worker->current);
+    keel__list_push(&worker->ready, &worker->current->link);
+    leave(worker, worker->current);
 }
 
 /* What a task's stack begins with. */
@@ -124,6 +146,7 @@ bool keel__worker_run(keel__worker *worker, keel__task *task)
     }
     keel__publish(worker->current, task); /* who looks for stalls looks at it */
     keel__fiber_switch(&worker->native, &task->fiber, false);
+    task = worker->current; /* others may have run since, one leaving to the next */
     keel__publish(worker->current, NULL);
     if (!task->ended)
         return false;

@@ -181,29 +181,38 @@ static void yield_lets_other_tasks_of_the_worker_run(void **state)
     keel_yield();
 }
 
-/* A task that only yields must not hold up its worker's timers. */
+/* Tasks that only yield must not hold up their worker's timers. */
 static keel_err *sleep_and_set(keel_ctx *ctx, void *flag)
 {
     KEEL_TRY(keel_sleep(ctx, KEEL_US(500)));
     return set_flag(ctx, flag);
 }
 
-static keel_err *yield_until_woken(keel_ctx *ctx, void *arg)
+static keel_err *yield_until(keel_ctx *ctx, void *flag)
+{
+    (void)ctx;
+    while (keel__load((keel__a32 *)flag) == 0)
+        keel_yield();
+    return NULL;
+}
+
+/* Alone, or two that leave to each other. */
+static keel_err *yield_until_woken(keel_ctx *ctx, void *two)
 {
     keel__a32 flag = { 0 };
     keel_group *group = keel_group_new(ctx, NULL);
 
-    (void)arg;
     keel_group_go(group, sleep_and_set, &flag);
-    while (keel__load(&flag) == 0)
-        keel_yield();
+    if (two != NULL)
+        keel_group_go(group, yield_until, &flag);
+    KEEL_TRY(yield_until(ctx, &flag));
     return keel_group_wait(group);
 }
 
-static void timers_fire_while_a_task_yields_without_end(void **state)
+static void timers_fire_while_tasks_yield_without_end(void **state)
 {
-    (void)state;
     assert_ok(support_run_on(NULL, 1, yield_until_woken, NULL));
+    assert_ok(support_run_on(NULL, 1, yield_until_woken, state));
 }
 
 /* ---- What a task keeps ---- */
@@ -411,7 +420,7 @@ int main(void)
         support_test(a_plain_thread_sleeps_on_a_runtimes_clock),
         support_test(a_plain_thread_sleeps_without_a_runtime),
         support_test(yield_lets_other_tasks_of_the_worker_run),
-        support_test(timers_fire_while_a_task_yields_without_end),
+        support_test(timers_fire_while_tasks_yield_without_end),
         support_test(a_wait_keeps_errno),
         support_test(a_task_never_changes_its_thread),
         support_test(floating_point_survives_switches),

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: MIT */
+#include "simcore.h"
+
+#include "base/spin.h"
+#include "task/group.h"
+
+/* Tasks that leave to each other without the worker's loop: what comes from elsewhere gets its turn. */
+
+enum {
+    TURNS = 4,
+    FRESH_TURNS = 16
+}; /* after which two tasks that yield have let in what was due */
+
+typedef struct talk {
+    keel_chan *chan;
+    keel__a32 sent;   /* the message was: what it wakes is made ready */
+    keel__a32 over;   /* and has run */
+    unsigned yielded; /* in between, by both: */
+    unsigned limit;   /* no more than that */
+} talk;
+
+static keel_err *yield_until_over(keel_ctx *ctx, void *arg)
+{
+    talk *t = arg;
+
+    (void)ctx;
+    while (keel__load(&t->over) == 0) {
+        if (keel__load(&t->sent) != 0)
+            sim_check(t->yielded++ < t->limit);
+        keel__pause();
+        keel_yield();
+    }
+    return NULL;
+}
+
+static keel_err *receive_one(keel_ctx *ctx, void *arg)
+{
+    talk *t = arg;
+    int got;
+
+    KEEL_TRY(keel_chan_recv(ctx, t->chan, &got));
+    keel__store(&t->over, 1);
+    return NULL;
+}
+
+/* The inbox: tasks that never stop yielding do not keep out what a thread has woken. */
+static void yielding_tasks_let_in_who_was_woken(void)
+{
+    keel_runtime *rt = simcore_runtime(1, NULL);
+    talk t = { .limit = TURNS };
+
+    sim_ok(keel_chan_new(&t.chan, sizeof(int), &(keel_chan_opts){ .capacity = 1 }));
+    keel_group *group = keel_group_new(keel_runtime_ctx(rt), NULL);
+    keel_group_go(group, receive_one, &t);
+    keel_group_go(group, yield_until_over, &t);
+    keel_group_go(group, yield_until_over, &t);
+    sim_ok(keel_chan_send(NULL, t.chan, &(int){ 1 }));
+    keel__store(&t.sent, 1);
+    sim_ok(keel_group_wait(group));
+    keel_chan_free(t.chan);
+    simcore_stop(rt);
+}
+
+static keel_err *say_over(keel_ctx *ctx, void *arg)
+{
+    (void)ctx;
+    keel__store(&((talk *)arg)->over, 1);
+    return NULL;
+}
+
+/* A task that was placed on the worker has no stack yet when it is found among the ready ones. */
+static void yielding_tasks_let_start_who_was_placed(void)
+{
+    keel_runtime *rt = simcore_runtime(2, NULL);
+    talk t = { .limit = TURNS };
+
+    keel_group *group = keel_group_new(keel_runtime_ctx(rt), NULL);
+    keel_group_go(group, yield_until_over, &t);
+    keel_group_go(group, yield_until_over, &t);
+    sim_check(keel__group_go_on(group, 0, &(keel__placed){ .fn = say_over, .arg = &t }, "say_over",
+                                __FILE__));
+    sim_ok(keel_group_wait(group));
+    simcore_stop(rt);
+}
+
+/* A task that has not started waits behind started ones for a few turns at most. */
+static void yielding_tasks_let_start_who_is_new(void)
+{
+    keel_runtime *rt = simcore_runtime(1, NULL);
+    talk t = { .limit = FRESH_TURNS };
+
+    keel_group *group = keel_group_new(keel_runtime_ctx(rt), NULL);
+    keel_group_go(group, yield_until_over, &t);
+    keel_group_go(group, yield_until_over, &t);
+    keel_group_go(group, say_over, &t);
+    keel__store(&t.sent, 1);
+    sim_ok(keel_group_wait(group));
+    simcore_stop(rt);
+}
+
+simcore_test(yielding_tasks_let_in_who_was_woken)
+    simcore_test(yielding_tasks_let_start_who_was_placed)
+        simcore_test(yielding_tasks_let_start_who_is_new)
+
+            int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(yielding_tasks_let_in_who_was_woken_holds),
+        cmocka_unit_test(yielding_tasks_let_start_who_was_placed_holds),
+        cmocka_unit_test(yielding_tasks_let_start_who_is_new_holds),
+    };
+
+    simcore_install();
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

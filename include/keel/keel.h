@@ -35,6 +35,7 @@
 #include <keel/sim_net.h>
 #include <keel/singleflight.h>
 #include <keel/str.h>
+#include <keel/stream.h>
 #include <keel/sync.h>
 #include <keel/task.h>
 #include <keel/template.h>

@@ -282,26 +282,47 @@ static bool fail_placed(keel__task *task_, keel_err *err)
     return true;
 }
 
-bool keel__group_go_on(keel_group *group, unsigned worker, const keel__placed *what,
-                       const char *name, const char *where)
+static placed_task *make_placed(keel_group *group, const keel__placed *what, const char *name,
+                                const char *where)
 {
     placed_task *task = keel__container(
         make_task(group, sizeof *task, what->fn, what->arg, name, where, NULL), placed_task, task);
 
     if (task == NULL)
-        return false;
-    keel__point(KEEL__OP_GROUP_GO, group);
+        return NULL;
     keel__spin_lock(&group->lock);
     group->running++;
     keel__spin_unlock(&group->lock);
     task->failed = what->failed;
     task->task.task.failed = fail_placed;
+    return task;
+}
+
+bool keel__group_go_on(keel_group *group, unsigned worker, const keel__placed *what,
+                       const char *name, const char *where)
+{
     const unsigned count = group->rt->worker_count;
+
+    keel__point(KEEL__OP_GROUP_GO, group);
+    placed_task *task = make_placed(group, what, name, where);
+    if (task == NULL)
+        return false;
     if (count > 1)
         keel__task_spawn_on(&task->task.task, &group->rt->workers[worker % count]);
     else
         keel__task_spawn(&task->task.task);
     return true;
+}
+
+keel__task *keel__group_hold(keel_group *group, unsigned worker, const keel__placed *what,
+                             const char *name, const char *where)
+{
+    placed_task *task = group->broken == NULL ? make_placed(group, what, name, where) : NULL;
+
+    if (task == NULL)
+        return NULL;
+    keel__task_hold(&task->task.task, &group->rt->workers[worker % group->rt->worker_count]);
+    return &task->task.task;
 }
 
 keel_err *keel_group_wait(keel_group *group)

@@ -7,6 +7,8 @@
 #include <keel/group.h>
 #include <keel/runtime.h>
 
+#include "task/task.h"
+
 /* The number of a runtime's groups for which keel_group_wait has not been called. If there are any,
  * says so: where the first was made, and its error. */
 size_t keel__groups_forgotten(keel_runtime *rt, char *buf, size_t size);
@@ -29,5 +31,10 @@ typedef struct keel__placed {
  * False: out of memory, and nothing has happened. The group is not one that could not be made. */
 bool keel__group_go_on(keel_group *group, unsigned worker, const keel__placed *what,
                        const char *name, const char *where);
+
+/* The same without starting it: it belongs to the group, and waits without a stack until somebody calls keel__unpark for
+ * its actor, once; from then on it runs on that worker. NULL: out of memory, or the group could not be made. */
+keel__task *keel__group_hold(keel_group *group, unsigned worker, const keel__placed *what,
+                             const char *name, const char *where);
 
 #endif /* KEEL_SRC_TASK_GROUP_H */

@@ -29,6 +29,7 @@ typedef struct program {
     keel_err *cause; /* why the context ended, if it did while fn ran */
     bool abandoned;  /* some tasks did not end, or some groups: nothing is freed */
     const char *signal;
+    unsigned handles;    /* of these, how many are in the loop */
     uv_timer_t patience; /* runs from the first signal to fn's end */
     uv_signal_t signals[END_SIGNALS];
 } program;
@@ -63,12 +64,14 @@ static keel_err *watch_signals(program *prog, keel__worker *worker)
     if (status != 0)
         return keel__err_from_uv(status, "uv_timer_init");
     worker->handles++;
+    prog->handles++;
     prog->patience.data = prog;
     for (int i = 0; i < END_SIGNALS; i++) {
         status = uv_signal_init(&worker->loop.uv, &prog->signals[i]);
         if (status != 0)
             return keel__err_from_uv(status, "uv_signal_init");
         worker->handles++;
+        prog->handles++;
         prog->signals[i].data = prog;
         status = uv_signal_start(&prog->signals[i], on_signal, end_signals[i]);
         if (status != 0)
@@ -80,11 +83,11 @@ static keel_err *watch_signals(program *prog, keel__worker *worker)
 /* In the reverse order: the timer was the first. */
 static void unwatch_signals(program *prog, keel__worker *worker)
 {
-    while (worker->handles > 1)
-        uv_close((uv_handle_t *)&prog->signals[--worker->handles - 1], NULL);
-    if (worker->handles > 0)
+    worker->handles -= prog->handles;
+    while (prog->handles > 1)
+        uv_close((uv_handle_t *)&prog->signals[--prog->handles - 1], NULL);
+    if (prog->handles > 0)
         uv_close((uv_handle_t *)&prog->patience, NULL);
-    worker->handles = 0;
 }
 
 static void run_program(keel__task *task)

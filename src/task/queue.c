@@ -161,13 +161,18 @@ void keel__task_requeue(keel__task *task)
     queue_fresh(keel__queue_worker_for(task->rt), task, false);
 }
 
-void keel__task_spawn_on(keel__task *task, keel__worker *worker)
+void keel__task_hold(keel__task *task, keel__worker *worker)
 {
     keel__add_relaxed(&task->rt->live, 1);
     keel__spin_lock(&worker->lock);
     task->home = task->worker = worker;
     keel__list_push(&worker->live, &task->live);
     keel__spin_unlock(&worker->lock);
+}
+
+void keel__task_spawn_on(keel__task *task, keel__worker *worker)
+{
+    keel__task_hold(task, worker);
     keel__task_ready(task);
 }
 

@@ -69,6 +69,9 @@ static void dismantle(keel_runtime *rt, unsigned loops, unsigned first, unsigned
     while (keel__load(&rt->visitors) != 0)
         keel__thread_yield(); /* for the few instructions that it takes */
     keel__ctx_free(rt->root);
+    keel__extra *streams = keel__load(&rt->streams);
+    if (streams != NULL)
+        streams->free(streams);
     for (unsigned i = 0; i < loops; i++)
         keel__worker_deinit(&rt->workers[i]);
     keel__stack_pool_deinit(&rt->stacks);

@@ -297,6 +297,14 @@ const char *keel_sim_host_name(const keel_sim_host *host)
     return host->name;
 }
 
+static const char host_key;
+KEEL_ANY_TYPE_STATIC(keel_sim_host);
+
+keel_sim_host *keel__net_host_of(keel_ctx *ctx)
+{
+    return KEEL_ANY_AS(keel_ctx_value(ctx, &host_key), keel_sim_host);
+}
+
 /* What a life begins with. */
 typedef struct life {
     keel_ctx *ctx;
@@ -308,7 +316,10 @@ static bool prepare_life(keel_sim_host *host, life *next)
 {
     keel_runtime *rt = host->net->rt;
 
-    *next = (life){ .ctx = keel__ctx_child(rt->root, rt, rt->clock) };
+    *next = (life){ .ctx = keel_ctx_with_value(rt->root, &host_key,
+                                               KEEL_ANY_PTR(keel_sim_host, host)) };
+    if (next->ctx->broken != NULL) /* without memory */
+        next->ctx = NULL;
     if (next->ctx != NULL && host->opts.start != NULL)
         next->start = make_task(host, host->opts.start, host->opts.arg, "start", host->name);
     if (next->ctx != NULL && (next->start != NULL || host->opts.start == NULL))

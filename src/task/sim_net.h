@@ -172,6 +172,12 @@ void keel__net_stop_listening(keel_sim_listener *listener, keel__net_todo *todo)
 
 /* ---- Without the lock ---- */
 
+/* The host whose task has made this context, or an ancestor of it; or NULL. */
+keel_sim_host *keel__net_host_of(keel_ctx *ctx);
+
+/* Waits until reading from a connection would not wait. Errors: the context's. */
+keel_err *keel__net_wait_readable(keel_ctx *ctx, keel_sim_conn *conn);
+
 /* A network; one that needs no runtime takes no time either. */
 keel_err *keel__net_make(keel_sim_net **out, const keel_sim_net_opts *opts, bool needs_runtime);
 bool keel__net_link_valid(const keel_sim_link_opts *opts);

@@ -394,6 +394,31 @@ static keel_err *read_some(keel_ctx *ctx, keel_sim_conn *conn, void *buf, size_t
     }
 }
 
+keel_err *keel__net_wait_readable(keel_ctx *ctx, keel_sim_conn *conn)
+{
+    keel__net_pipe *in = &conn->pair->pipes[1 - conn->side];
+    keel_sim_net *net = conn->pair->net;
+
+    for (;;) {
+        keel__wait wait = keel__wait_begin_on(KEEL__OP_NET_READ, conn);
+        keel__waiter waiter = { .wait = &wait, .number = KEEL__FIRED_USER };
+
+        keel__spin_lock(&net->lock);
+        bool there = conn->closed || conn->broken || in->ended || in->arrived != in->taken;
+        if (!there)
+            keel__waitq_push(&in->readers, &waiter);
+        keel__spin_unlock(&net->lock);
+        if (there)
+            return NULL;
+        if (keel__wait_end(&wait, ctx, KEEL__NO_TIMEOUT) != KEEL__FIRED_USER) {
+            keel__spin_lock(&net->lock);
+            keel__waitq_remove(&in->readers, &waiter);
+            keel__spin_unlock(&net->lock);
+            return keel__ctx_err(ctx);
+        }
+    }
+}
+
 keel_err *keel_sim_conn_read(keel_ctx *ctx, keel_sim_conn *conn, void *buf, size_t size, size_t *n)
 {
     need(conn, "keel_sim_conn_read", "connection");

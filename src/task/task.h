@@ -83,6 +83,9 @@ void keel__task_spawn(keel__task *task);
 /* The same on one worker, which no other can steal it from. */
 void keel__task_spawn_on(keel__task *task, struct keel__worker *worker);
 
+/* The same without queueing it: it is parked, and has no stack yet. */
+void keel__task_hold(keel__task *task, struct keel__worker *worker);
+
 /* Queues a task again that failed to start. */
 void keel__task_requeue(keel__task *task);
 

@@ -193,8 +193,9 @@ static void wait_in_loop(keel__worker *worker, int64_t limit_ns)
     if (worker->handles != 0) {
         keel__loop_poll(&worker->loop); /* to tell the kernel of new handles */
 
-        /* that may have taken in the wake-up of who roused this worker since it said it sleeps */
-        if (!keel__queue_asleep(worker))
+        /* that may have taken in the wake-up of who roused this worker since it said it sleeps, and what it
+         * called back may have made tasks ready */
+        if (!keel__queue_asleep(worker) || keel__queue_has_work(worker))
             return;
     }
     if (next_ns != INT64_MAX) {

@@ -67,6 +67,11 @@ typedef struct keel__worker {
     keel__a64 fresh_taken, fresh_added;   /* ever: how thieves tell the age of what is queued */
 } keel__worker;
 
+/* What a higher floor keeps with a runtime: freed with it, when its threads have ended. */
+typedef struct keel__extra {
+    void (*free)(struct keel__extra *extra);
+} keel__extra;
+
 struct keel_runtime {
     unsigned worker_count;
     keel__worker *workers;
@@ -86,6 +91,7 @@ struct keel_runtime {
     keel__a32 visitors;    /* threads of others, in the middle of waking a worker */
     keel__asize live;      /* tasks that have not ended */
     keel__asize offloads;  /* tasks that wait for an offloaded call */
+    keel__aptr streams;    /* a keel__extra: what src/net has, once there was a stream */
     keel__spin lock;       /* guards joiners */
     keel__waitq joiners;
 };

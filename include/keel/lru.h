@@ -515,7 +515,7 @@ KEEL__LRU_FN keel_err *KEEL__LRU_(put)(KEEL__LRU *lru, KEEL__LRU_KEY key, KEEL_L
     const uint32_t number = KEEL__LRU_(keel__take_node)(lru);
     if (number ==
         0) { /* nothing was dropped then, or there would be one: all is as it was but for the key */
-        KEEL__LRU_MAP_(keel__vacate)(&lru->keel__map, slot, KEEL__LRU_MAP_(keel__slot_hash)(slot));
+        KEEL__LRU_MAP_(keel__vacate)(&lru->keel__map, slot);
 #ifdef KEEL_LRU_STR_KEYS
         KEEL__LRU_MAP_(keel__free_key)(slot);
 #endif

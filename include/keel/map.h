@@ -108,10 +108,11 @@ KEEL_BEGIN_DECLS
 typedef struct KEEL__MAP {
     size_t len; /**< How many items there are. */
     KEEL__MAP_SLOT *keel__slots;
-    size_t keel__credit; /* what changes together is kept apart: gcc would make vectors of it */
+    size_t keel__limit; /* what changes together is kept apart: gcc would make vectors of it */
     unsigned char *keel__control;
     size_t keel__changes;
     size_t keel__mask;
+    size_t keel__spills;
 } KEEL__MAP;
 
 typedef struct KEEL__MAP_ITER {
@@ -130,9 +131,8 @@ KEEL__MAP_FN void KEEL__MAP_(deinit)(KEEL__MAP *map);
 KEEL__MAP_FN void KEEL__MAP_(clear)(KEEL__MAP *map);
 
 /** Makes room for `more` items beyond those held, so that adding them cannot fail for want of it (copies
- * of string keys still can). A map that never holds more than it made room for allocates nothing,
- * unless items are removed and added in turn: then it may now and then take another block, and does
- * without where there is none. */
+ * of string keys still can). A map that never holds more than it made room for allocates nothing, however
+ * items come and go. */
 KEEL_NODISCARD KEEL__MAP_FN keel_err *KEEL__MAP_(reserve)(KEEL__MAP *map, size_t more);
 
 /** Gives back memory that is not needed for the items held, if the allocator can. Cost: O(n). */
@@ -301,7 +301,7 @@ KEEL__MAP_FN bool KEEL__MAP_(remove)(KEEL__MAP *map, KEEL__MAP_KEY key, KEEL_MAP
     KEEL__MAP_SLOT *slot = KEEL__MAP_(keel__find)(map, key, hash);
     if (slot == NULL)
         return false;
-    KEEL__MAP_(keel__vacate)(map, slot, hash);
+    KEEL__MAP_(keel__vacate)(map, slot);
     KEEL__MAP_(keel__out)(slot, out);
     return true;
 }

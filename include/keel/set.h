@@ -88,10 +88,11 @@ KEEL_BEGIN_DECLS
 typedef struct KEEL__SET {
     size_t len; /**< How many keys there are. */
     KEEL__SET_SLOT *keel__slots;
-    size_t keel__credit; /* what changes together is kept apart: gcc would make vectors of it */
+    size_t keel__limit; /* what changes together is kept apart: gcc would make vectors of it */
     unsigned char *keel__control;
     size_t keel__changes;
     size_t keel__mask;
+    size_t keel__spills;
 } KEEL__SET;
 
 typedef struct KEEL__SET_ITER {
@@ -109,9 +110,8 @@ KEEL__SET_FN void KEEL__SET_(deinit)(KEEL__SET *set);
 KEEL__SET_FN void KEEL__SET_(clear)(KEEL__SET *set);
 
 /** Makes room for `more` keys beyond those held, so that adding them cannot fail for want of it (copies
- * of strings still can). A set that never holds more than it made room for allocates nothing,
- * unless items are removed and added in turn: then it may now and then take another block, and does
- * without where there is none. */
+ * of strings still can). A set that never holds more than it made room for allocates nothing, however
+ * items come and go. */
 KEEL_NODISCARD KEEL__SET_FN keel_err *KEEL__SET_(reserve)(KEEL__SET *set, size_t more);
 
 /** Gives back memory that is not needed for the keys held, if the allocator can. Cost: O(n). */
@@ -215,7 +215,7 @@ KEEL__SET_FN bool KEEL__SET_(remove)(KEEL__SET *set, KEEL__SET_KEY key)
     KEEL__SET_SLOT *slot = KEEL__SET_(keel__find)(set, key, hash);
     if (slot == NULL)
         return false;
-    KEEL__SET_(keel__vacate)(set, slot, hash);
+    KEEL__SET_(keel__vacate)(set, slot);
     KEEL__SET_(keel__free_slot)(slot);
     return true;
 }

@@ -5,7 +5,7 @@
  * functions of a table, both after the parameters listed there.
  *
  * A table is one block: `cap` slots, `cap` control bytes, `cap / 16` overflow bytes, where `cap` is a power
- * of two from 16 on. A control byte is 0 for an empty slot, else 0x80 and the upper seven bits of the hash.
+ * of two from 16 on. A control byte is 0 for an empty slot, else a byte of the hash that is never 0.
  *
  *     slots     | 0 ............ 15 | 16 ........... 31 | ...
  *     control   | one group         | the next          | ...    16 bytes, looked at in one go
@@ -14,10 +14,9 @@
  * A key's probe begins at the group that the lower bits of its hash name, and goes on by 1, 2, 3 ... groups,
  * which visits all. An insertion that finds a group full sets bit `hash & 7` in the overflow byte of the
  * group and goes on; a search ends at the first group where that bit is clear. So removing only empties a
- * slot: there are no tombstones. What remains of a removed item are the overflow bits; in their place the
- * credit, which counts down to the next rehash, is not given back for an item whose bit is set in its
- * group. At credit 0 the table doubles, or is rehashed at its size if it is under 60 % full. At most
- * 7/8 of the slots are used. */
+ * slot: there are no tombstones. What remains of a removed item are the overflow bits. They are counted: after
+ * so many new ones the table is rehashed at its size, in place. At most 7/8 of the slots are used; then it
+ * doubles, which leaves half of the items where they are. */
 
 #ifndef KEEL_TABLE_H
 #define KEEL_TABLE_H
@@ -33,6 +32,12 @@ KEEL_BEGIN_DECLS
 /* The capacity that takes `count` items, in slots of `size` bytes: 0 if there can be no such table. */
 size_t keel__table_cap(size_t count, size_t size);
 
+/* How many items a table takes. */
+static inline size_t keel__table_room(size_t cap)
+{
+    return cap - cap / 8;
+}
+
 /* The bytes of a table: 0 if it would be too large. */
 size_t keel__table_bytes(size_t cap, size_t size);
 
@@ -40,10 +45,12 @@ size_t keel__table_bytes(size_t cap, size_t size);
 
 static inline unsigned char keel__table_tag(uint64_t hash)
 {
-    return (unsigned char)(0x80 | hash >> 57);
+    const unsigned tag = (unsigned)(hash >> 56);
+
+    return (unsigned char)(tag + (tag == 0));
 }
 
-/* Of each of 16 control bytes a bit: whether it is `tag`; whether its slot is used. */
+/* Of each of 16 control bytes a bit: whether it is `tag`, which may be 0. */
 
 #if defined(__SSE2__) && defined(__GNUC__) && !defined(KEEL__PORTABLE)
 
@@ -57,14 +64,6 @@ static inline unsigned keel__group_is(const unsigned char *control, unsigned cha
 
     memcpy(&group, control, sizeof group);
     return (unsigned)__builtin_ia32_pmovmskb128((keel__group)(group == tags));
-}
-
-static inline unsigned keel__group_used(const unsigned char *control)
-{
-    keel__group group;
-
-    memcpy(&group, control, sizeof group);
-    return (unsigned)__builtin_ia32_pmovmskb128(group);
 }
 
 #else
@@ -98,13 +97,13 @@ static inline unsigned keel__group_is(const unsigned char *control, unsigned cha
            keel__group_bits(keel__group_equal(keel__group_half(control + 8), tag)) << 8;
 }
 
+#endif
+
+/* Which slots are used. */
 static inline unsigned keel__group_used(const unsigned char *control)
 {
-    return keel__group_bits(keel__group_half(control)) |
-           keel__group_bits(keel__group_half(control + 8)) << 8;
+    return ~keel__group_is(control, 0) & 0xFFFF;
 }
-
-#endif
 
 /* The index of the lowest bit, of which there is one. */
 static inline unsigned keel__group_first(unsigned bits)
@@ -277,7 +276,6 @@ static inline void KEEL__T(fetch)(const KEEL__TABLE *table, uint64_t hash)
 
     keel__prefetch(table->keel__slots, offset);
     keel__prefetch(table->keel__slots, offset + 64);
-    keel__prefetch(table->keel__slots, offset + 128);
 }
 
 static inline size_t KEEL__T(cap)(const KEEL__TABLE *table)
@@ -315,6 +313,18 @@ static inline KEEL__T_SLOT *KEEL__T(find)(const KEEL__TABLE *table, KEEL__TABLE_
 
 /* ---- Growing ---- */
 
+/* Sets an overflow bit. The last of those that may be new has the next insertion rehash. */
+static inline void KEEL__T(spill)(KEEL__TABLE *table, unsigned char *overflow, uint64_t hash)
+{
+    const unsigned char bit = (unsigned char)(1 << (hash & 7));
+
+    if ((*overflow & bit) != 0)
+        return;
+    *overflow |= bit;
+    if (--table->keel__spills == 0)
+        table->keel__limit = 0;
+}
+
 /* Marks an empty slot, of which there is one, as used by a key of this hash. */
 static inline KEEL__T_SLOT *KEEL__T(occupy)(KEEL__TABLE *table, uint64_t hash, unsigned char tag)
 {
@@ -323,10 +333,10 @@ static inline KEEL__T_SLOT *KEEL__T(occupy)(KEEL__TABLE *table, uint64_t hash, u
     unsigned free_bits;
 
     for (size_t step = 16;; step += 16) {
-        free_bits = ~keel__group_used(table->keel__control + at) & 0xFFFF;
+        free_bits = keel__group_is(table->keel__control + at, 0);
         if (KEEL__LIKELY(free_bits != 0))
             break;
-        *KEEL__T(overflow)(table, at) |= (unsigned char)(1 << (hash & 7));
+        KEEL__T(spill)(table, KEEL__T(overflow)(table, at), hash);
         at = (at + step) & mask;
     }
     at += keel__group_first(free_bits);
@@ -334,60 +344,112 @@ static inline KEEL__T_SLOT *KEEL__T(occupy)(KEEL__TABLE *table, uint64_t hash, u
     return &table->keel__slots[at];
 }
 
-/* Gives an empty table, of which nothing is freed, a block for `cap` items. */
-static inline bool KEEL__T(allocate)(KEEL__TABLE *table, size_t cap)
+/* Says that there may be `spills` new overflow bits until the next rehash. */
+static inline void KEEL__T(allow)(KEEL__TABLE *table, size_t spills)
 {
-    const size_t bytes = keel__table_bytes(cap, sizeof(KEEL__T_SLOT));
-    unsigned char *block = bytes != 0 ? (unsigned char *)keel_mem_alloc(bytes) : NULL;
+    table->keel__limit = keel__table_room(table->keel__mask + 16);
+    table->keel__spills = spills;
+}
 
-    if (block == NULL)
-        return false;
-    table->keel__slots = (KEEL__T_SLOT *)(void *)block;
-    table->keel__control = block + cap * sizeof(KEEL__T_SLOT);
-    table->keel__mask = cap - 16;
-    table->keel__credit = cap - cap / 8 - table->len;
-    memset(table->keel__control, 0, cap + cap / 16);
+/* Makes the block one of `cap` slots, not fewer than it has, with their control bytes and no overflow bit. */
+static inline bool KEEL__T(widen)(KEEL__TABLE *table, size_t cap)
+{
+    const size_t size = sizeof(KEEL__T_SLOT), old_cap = KEEL__T(cap)(table);
+    const size_t bytes = keel__table_bytes(cap, size);
+
+    if (cap > old_cap) {
+        unsigned char *block =
+            bytes != 0 ? (unsigned char *)keel_mem_realloc(table->keel__slots, bytes) : NULL;
+        if (block == NULL)
+            return false;
+        table->keel__slots = (KEEL__T_SLOT *)(void *)block;
+        table->keel__control = block + cap * size;
+        table->keel__mask = cap - 16;
+        memmove(table->keel__control, block + old_cap * size, old_cap);
+    }
+    memset(table->keel__control + old_cap, 0, cap - old_cap + cap / 16);
+    KEEL__T(allow)(table, cap / 8);
     return true;
 }
 
-/* Moves everything to a block of `cap` slots. In the order of the old one, so that a doubling writes two
- * sequences: what was in group g goes to g or g + cap / 32, or near there. */
+/* The used slots of the group at `at` whose keys another group would be the first for. */
+static inline unsigned KEEL__T(strangers)(const KEEL__TABLE *table, size_t at)
+{
+    unsigned found = 0;
+
+    for (unsigned bits = keel__group_used(table->keel__control + at); bits != 0; bits &= bits - 1) {
+        const unsigned i = keel__group_first(bits);
+        const KEEL__T_SLOT *slot = &table->keel__slots[at + i];
+
+        keel__prefetch(slot, 64 * sizeof *slot);
+        found |= (unsigned)((KEEL__T(slot_hash)(slot) & table->keel__mask) != at) << i;
+    }
+    return found;
+}
+
+/* Gives the table `cap` slots, not fewer than it has, and no more overflow bits than need be. In place: what
+ * is in the first group of its probe stays, all else begins its probe again. What comes to a group that is
+ * still to be visited is looked at again there. When the table doubles, what leaves group g goes to
+ * g + cap / 32 nearly always: one sequence is read and one written. */
 static inline bool KEEL__T(rehash)(KEEL__TABLE *table, size_t cap)
 {
-    const KEEL__TABLE old = *table;
     const size_t old_cap = KEEL__T(cap)(table);
 
-    if (!KEEL__T(allocate)(table, cap))
+    if (!KEEL__T(widen)(table, cap))
         return false;
     for (size_t at = 0; at < old_cap; at += 16) {
-        for (unsigned bits = keel__group_used(old.keel__control + at); bits != 0;
-             bits &= bits - 1) {
+        for (unsigned bits = KEEL__T(strangers)(table, at); bits != 0; bits &= bits - 1) {
             const size_t index = at + keel__group_first(bits);
-            const KEEL__T_SLOT *slot = &old.keel__slots[index];
+            const KEEL__T_SLOT *slot = &table->keel__slots[index];
+            const unsigned char tag = table->keel__control[index];
 
-            keel__prefetch(slot, 64 * sizeof *slot);
-            *KEEL__T(occupy)(table, KEEL__T(slot_hash)(slot), old.keel__control[index]) = *slot;
+            table->keel__control[index] = 0;
+            *KEEL__T(occupy)(table, KEEL__T(slot_hash)(slot), tag) = *slot;
         }
     }
-    keel_mem_free(old.keel__slots);
+    KEEL__T(allow)(table, cap / 8); /* those of the rehash do not count */
     table->keel__changes++;
     return true;
 }
 
-/* At credit 0. Without memory the table goes on as long as it has room; searches become slower. */
+/* Moves everything to a smaller block of `cap` slots, if there is memory. */
+static inline void KEEL__T(move)(KEEL__TABLE *table, size_t cap)
+{
+    const size_t old_cap = KEEL__T(cap)(table);
+    KEEL__TABLE to = *table;
+
+    to.keel__slots = NULL;
+    to.keel__control = NULL;
+    if (!KEEL__T(widen)(&to, cap))
+        return;
+    for (size_t at = 0; at < old_cap; at += 16) {
+        for (unsigned bits = keel__group_used(table->keel__control + at); bits != 0;
+             bits &= bits - 1) {
+            const size_t index = at + keel__group_first(bits);
+            const KEEL__T_SLOT *slot = &table->keel__slots[index];
+
+            *KEEL__T(occupy)(&to, KEEL__T(slot_hash)(slot), table->keel__control[index]) = *slot;
+        }
+    }
+    keel_mem_free(table->keel__slots);
+    KEEL__T(allow)(&to, cap / 8);
+    to.keel__changes++;
+    *table = to;
+}
+
+/* Where the limit is reached: for what the overflow bits have done, or because the table is full. */
 static inline bool KEEL__T(grow)(KEEL__TABLE *table)
 {
     const size_t cap = KEEL__T(cap)(table);
 
-    return KEEL__T(rehash)(table, cap == 0                   ? 16
-                                  : table->len < cap / 5 * 3 ? cap
-                                                             : 2 * cap) ||
-           table->len < cap - cap / 8;
+    return KEEL__T(rehash)(table, cap == 0                             ? 16
+                                  : table->len < keel__table_room(cap) ? cap
+                                                                       : 2 * cap);
 }
 
 static inline keel_err *KEEL__T(make_room)(KEEL__TABLE *table, size_t more)
 {
-    if (more <= table->keel__credit)
+    if (more <= keel__table_room(KEEL__T(cap)(table)) - table->len)
         return NULL;
     const size_t cap = more <= SIZE_MAX - table->len
                            ? keel__table_cap(table->len + more, sizeof(KEEL__T_SLOT))
@@ -403,10 +465,10 @@ static inline void KEEL__T(give_back)(KEEL__TABLE *table)
         keel_mem_free(table->keel__slots);
         table->keel__slots = NULL;
         table->keel__control = NULL;
-        table->keel__mask = table->keel__credit = 0;
+        table->keel__mask = table->keel__limit = 0;
         table->keel__changes++;
     } else if (cap < KEEL__T(cap)(table)) {
-        (void)KEEL__T(rehash)(table, cap); /* without memory it may as well stay */
+        KEEL__T(move)(table, cap);
     }
 }
 
@@ -433,7 +495,7 @@ static inline KEEL__T_SLOT *KEEL__T(claim)(KEEL__TABLE *table, KEEL__TABLE_KEY k
                         : !keel__table_str_borrow(&stored, key, hash))
         return NULL;
 #endif
-    if (table->keel__credit == 0 && !KEEL__T(grow)(table)) {
+    if (table->len >= table->keel__limit && !KEEL__T(grow)(table)) {
 #ifdef KEEL__TABLE_STR
         if (KEEL__TABLE_STR)
             keel_mem_free((void *)(uintptr_t)stored.ptr);
@@ -441,7 +503,6 @@ static inline KEEL__T_SLOT *KEEL__T(claim)(KEEL__TABLE *table, KEEL__TABLE_KEY k
         return NULL;
     }
     slot = KEEL__T(occupy)(table, hash, keel__table_tag(hash));
-    table->keel__credit -= table->keel__credit > 0;
     table->len++;
     table->keel__changes++;
 #ifdef KEEL__TABLE_STR
@@ -456,12 +517,9 @@ static inline KEEL__T_SLOT *KEEL__T(claim)(KEEL__TABLE *table, KEEL__TABLE_KEY k
 }
 
 /* Empties a slot; what was in it is the caller's. */
-static inline void KEEL__T(vacate)(KEEL__TABLE *table, const KEEL__T_SLOT *slot, uint64_t hash)
+static inline void KEEL__T(vacate)(KEEL__TABLE *table, const KEEL__T_SLOT *slot)
 {
-    const size_t index = (size_t)(slot - table->keel__slots);
-
-    table->keel__control[index] = 0;
-    table->keel__credit += (*KEEL__T(overflow)(table, index) >> (hash & 7) & 1) == 0;
+    table->keel__control[slot - table->keel__slots] = 0;
     table->len--;
     table->keel__changes++;
 }
@@ -481,7 +539,7 @@ static inline void KEEL__T(empty)(KEEL__TABLE *table)
     }
 #endif
     memset(table->keel__control, 0, cap + cap / 16);
-    table->keel__credit = cap - cap / 8;
+    KEEL__T(allow)(table, cap / 8);
     table->len = 0;
     table->keel__changes++;
 }
@@ -526,7 +584,7 @@ static inline KEEL__T_SLOT *KEEL__T(remove_step)(KEEL__TABLE *table, KEEL__TABLE
     KEEL__UNCHANGED(it->keel__changes, table->keel__changes, KEEL__STRING(KEEL__TABLE));
     it->keel__slot = NULL;
     if (slot != NULL) {
-        KEEL__T(vacate)(table, slot, KEEL__T(slot_hash)(slot));
+        KEEL__T(vacate)(table, slot);
         it->keel__changes = table->keel__changes;
     }
     return slot;
@@ -568,7 +626,7 @@ static inline keel_err *KEEL__T(copy)(KEEL__TABLE *out, const KEEL__TABLE *from)
     memset(out, 0, sizeof *out);
     if (from->len == 0)
         return NULL;
-    if (!KEEL__T(allocate)(out, cap))
+    if (!KEEL__T(widen)(out, cap))
         return KEEL_ERR_NOMEM;
     for (size_t at = 0; err == NULL && at < cap; at += 16) {
         for (unsigned bits = keel__group_used(from->keel__control + at); err == NULL && bits != 0;
@@ -585,7 +643,8 @@ static inline keel_err *KEEL__T(copy)(KEEL__TABLE *out, const KEEL__TABLE *from)
         return err;
     }
     memcpy(KEEL__T(overflow)(out, 0), KEEL__T(overflow)(from, 0), cap / 16);
-    out->keel__credit = from->keel__credit;
+    out->keel__limit = from->keel__limit;
+    out->keel__spills = from->keel__spills;
     out->len = from->len;
     return NULL;
 }

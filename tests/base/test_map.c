@@ -200,6 +200,7 @@ static void a_map_of_at_most_what_was_reserved_never_fails(void **state)
         if (map.len == most)
             assert_true(u64_map_remove(&map, key - most, NULL));
         assert_ok(u64_map_put(&map, key, 2 * key));
+        assert_false(keel_test_alloc_failed()); /* not even tried */
     }
     assert_err(u64_map_put(&map, 100000, 0), KEEL_ERR_NOMEM);
     assert_counts(&map, 100000 - most, most);
@@ -357,6 +358,12 @@ static void assert_searches_are_short(const u64_map *map, double most)
     assert_true((double)misses <= most * 10000);
 }
 
+/* How often a map was rehashed, of which `changes` items were added or removed since `before`. */
+static size_t rehashes(const u64_map *map, size_t before, size_t changes)
+{
+    return map->keel__changes - before - changes;
+}
+
 static void constant_coming_and_going_neither_grows_nor_slows(void **state)
 {
     (void)state;
@@ -365,17 +372,16 @@ static void constant_coming_and_going_neither_grows_nor_slows(void **state)
 
     for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++) {
         u64_map map = counting_map(0, counts[i]);
-        const size_t cap = u64_map_cap(&map);
-        size_t made = keel_test_made();
+        const size_t cap = u64_map_cap(&map), made = keel_test_made(), before = map.keel__changes;
         for (uint64_t key = 0; key < turns; key++) {
             assert_true(u64_map_remove(&map, key, NULL));
             assert_ok(u64_map_put(&map, key + counts[i], 0));
             if (key % 1000 == 0)
                 assert_searches_are_short(&map, 1.5);
         }
-        assert_true(u64_map_cap(&map) <= 2 * cap);
-        made = keel_test_made() - made;
-        assert_true(made <= 2); /* and is hardly ever rehashed */
+        assert_int_equal(u64_map_cap(&map), cap);
+        assert_int_equal(keel_test_made(), made);
+        assert_true(rehashes(&map, before, 2 * turns) * counts[i] <= turns / 2);
         u64_map_deinit(&map);
     }
 }
@@ -397,8 +403,8 @@ static void emptied_and_filled_again_it_neither_grows_nor_slows(void **state)
     u64_map_deinit(&map);
 }
 
-/* What removals leave behind costs credit; a table that is half full then gets rid of it at its size. */
-static void one_that_was_full_once_keeps_its_size(void **state)
+/* What removals leave behind is got rid of in place. */
+static void what_removals_leave_behind_costs_no_memory(void **state)
 {
     (void)state;
     u64_map map = counting_map(0, 890);
@@ -406,16 +412,105 @@ static void one_that_was_full_once_keeps_its_size(void **state)
 
     for (uint64_t key = 0; key < 890; key++)
         assert_true(u64_map_remove(&map, key, NULL));
-    const size_t made = keel_test_made();
+    const size_t made = keel_test_made(), before = map.keel__changes;
     for (int turn = 0; turn < 50; turn++) {
-        for (uint64_t i = 0; i < 530; i++)
-            assert_ok(u64_map_put(&map, next + i, 0));
-        for (uint64_t i = 0; i < 530; i++)
+        for (uint64_t i = 0; i < 890; i++)
+            assert_ok(u64_map_put(&map, next + i, 2 * (next + i)));
+        assert_counts(&map, next, 890);
+        for (uint64_t i = 0; i < 890; i++)
             assert_true(u64_map_remove(&map, next + i, NULL));
-        next += 530;
+        next += 890;
+        assert_searches_are_short(&map, 1.5);
     }
     assert_int_equal(u64_map_cap(&map), 1024);
-    assert_true(keel_test_made() > made); /* or it shows nothing */
+    assert_int_equal(keel_test_made(), made);
+    assert_true(rehashes(&map, before, 50 * 2 * 890) > 0); /* or it shows nothing */
+    u64_map_deinit(&map);
+}
+
+/* Clones take the bits along, and the count of them. */
+static void a_clone_of_a_clone_is_not_slower(void **state)
+{
+    (void)state;
+    u64_map map = counting_map(0, 890);
+
+    for (uint64_t key = 0; key < 50000; key++) {
+        assert_true(u64_map_remove(&map, key, NULL));
+        assert_ok(u64_map_put(&map, key + 890, 0));
+        if (key % 50 == 0) {
+            u64_map copy;
+            assert_ok(u64_map_clone(&copy, &map));
+            u64_map_deinit(&map);
+            map = copy;
+        }
+        if (key % 1000 == 0)
+            assert_searches_are_short(&map, 1.5);
+    }
+    u64_map_deinit(&map);
+}
+
+static void a_cleared_one_begins_anew(void **state)
+{
+    (void)state;
+    u64_map map = counting_map(0, 890);
+    const size_t before = map.keel__changes;
+
+    for (uint64_t turn = 1; turn <= 100; turn++) {
+        u64_map_clear(&map);
+        for (uint64_t key = 0; key < 890; key++)
+            assert_ok(u64_map_put(&map, turn * 1000 + key, 0));
+    }
+    assert_int_equal(rehashes(&map, before, 100 * 891), 0);
+    u64_map_deinit(&map);
+}
+
+/* All in one group, and in each of its eight bits. */
+static uint64_t bad_hash(uint64_t key)
+{
+    return key & 7;
+}
+
+#define KEEL_MAP_NAME bad_map
+#define KEEL_MAP_KEY uint64_t
+#define KEEL_MAP_VALUE uint64_t
+#define KEEL_MAP_HASH bad_hash
+#define KEEL_MAP_EQ keel_eq_u64
+#include <keel/map.h>
+
+static void a_bad_hash_does_not_rehash_at_each_insertion(void **state)
+{
+    (void)state;
+    bad_map map = { 0 };
+
+    for (uint64_t key = 0; key < 1700; key++)
+        assert_ok(bad_map_put(&map, key, key));
+    assert_in_range(map.keel__changes - 1700, 1, 40);
+    for (uint64_t key = 0; key < 1700; key++)
+        assert_int_equal(*bad_map_get(&map, key), key);
+    bad_map_deinit(&map);
+}
+
+static size_t place_of(const u64_map *map, uint64_t key)
+{
+    return (size_t)((const char *)u64_map_get(map, key) - (const char *)map->keel__slots);
+}
+
+static void doubling_leaves_what_can_stay(void **state)
+{
+    (void)state;
+    u64_map map = counting_map(0, 896);
+    size_t places[896], stayed = 0;
+
+    assert_int_equal(u64_map_cap(&map), 1024);
+    for (uint64_t key = 0; key < 896; key++)
+        places[key] = place_of(&map, key);
+    assert_ok(u64_map_reserve(&map, 1));
+    assert_int_equal(u64_map_cap(&map), 2048);
+    assert_counts(&map, 0, 896);
+    for (uint64_t key = 0; key < 896; key++)
+        stayed += places[key] == place_of(&map, key);
+    assert_in_range(stayed, 896 * 4 / 10, 896 * 6 / 10);
+    assert_searches_are_short(&map, 1.02);
     u64_map_deinit(&map);
 }
 
@@ -611,7 +706,11 @@ int main(void)
         keel_test(equal_compares_keys_values_and_length),
         keel_test(constant_coming_and_going_neither_grows_nor_slows),
         keel_test(emptied_and_filled_again_it_neither_grows_nor_slows),
-        keel_test(one_that_was_full_once_keeps_its_size),
+        keel_test(what_removals_leave_behind_costs_no_memory),
+        keel_test(doubling_leaves_what_can_stay),
+        keel_test(a_clone_of_a_clone_is_not_slower),
+        keel_test(a_cleared_one_begins_anew),
+        keel_test(a_bad_hash_does_not_rehash_at_each_insertion),
         keel_test(numbers_of_any_pattern_spread),
         keel_test(what_is_removed_while_iterating_is_gone_and_nothing_else),
         keel_test(values_may_be_changed_and_replaced_while_iterating),

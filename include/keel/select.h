@@ -30,11 +30,13 @@ KEEL_BEGIN_DECLS
 typedef struct keel_case {
     int keel__op;
     keel_chan *keel__chan;
-    void *keel__item;
+    const void *keel__item;
     bool *keel__ok;
-    size_t keel__size; /* of the item, or 0 if not known */
-    int64_t keel__ns;
-    void *keel__room[8]; /* the library's, while it waits */
+    int64_t keel__number; /* the item's size, or 0 if not known; a time */
+    union {
+        uint32_t keel__none;
+        void *keel__room[7]; /* the library's, while it waits; made without being set */
+    } keel__waiting;
 } keel_case;
 
 #define KEEL_SELECT_CTX (-1)    /**< The context ended first, and no case happened. */
@@ -47,12 +49,12 @@ typedef struct keel_case {
  */
 #define KEEL_RECV(chan, item) KEEL_RECV_OK(chan, item, NULL)
 /** The same, and says in *ok whether there was an item (true) or the channel is closed (false). */
-#define KEEL_RECV_OK(chan, item, ok) keel__case_recv((chan), (item), sizeof *(item), (ok))
+#define KEEL_RECV_OK(chan, item, ok) keel__case_recv((chan), (item), (int64_t)sizeof *(item), (ok))
 
 /** Sends *item. If the channel is closed, select returns KEEL_SELECT_CLOSED. */
 #define KEEL_SEND(chan, item) KEEL_SEND_OK(chan, item, NULL)
 /** The same, but if the channel is closed the case counts as ready, with *ok false; else it is true. */
-#define KEEL_SEND_OK(chan, item, ok) keel__case_send((chan), (item), sizeof *(item), (ok))
+#define KEEL_SEND_OK(chan, item, ok) keel__case_send((chan), (item), (int64_t)sizeof *(item), (ok))
 
 /** Ready after `ns` nanoseconds; zero and less at once. */
 #define KEEL_AFTER(ns) keel__case_after((ns))
@@ -76,10 +78,42 @@ typedef struct keel_case {
 /** The same for an array made at run time; `ordered` prefers the first listed. */
 int keel_select_cases(keel_ctx *ctx, keel_case *cases, size_t count, bool ordered);
 
-keel_case keel__case_recv(keel_chan *chan, void *item, size_t size, bool *ok);
-keel_case keel__case_send(keel_chan *chan, const void *item, size_t size, bool *ok);
-keel_case keel__case_after(int64_t ns);
-keel_case keel__case_default(void);
+/* Inline, and member by member: the room is left as it is. */
+enum { KEEL__CASE_NONE, KEEL__CASE_RECV, KEEL__CASE_SEND, KEEL__CASE_AFTER, KEEL__CASE_DEFAULT };
+
+static inline keel_case keel__case_make(int op, keel_chan *chan, const void *item, bool *ok,
+                                        int64_t number)
+{
+    keel_case made;
+
+    made.keel__op = op;
+    made.keel__chan = chan;
+    made.keel__item = item;
+    made.keel__ok = ok;
+    made.keel__number = number;
+    made.keel__waiting.keel__none = 0;
+    return made;
+}
+
+static inline keel_case keel__case_recv(keel_chan *chan, void *item, int64_t size, bool *ok)
+{
+    return keel__case_make(KEEL__CASE_RECV, chan, item, ok, size);
+}
+
+static inline keel_case keel__case_send(keel_chan *chan, const void *item, int64_t size, bool *ok)
+{
+    return keel__case_make(KEEL__CASE_SEND, chan, item, ok, size);
+}
+
+static inline keel_case keel__case_after(int64_t ns)
+{
+    return keel__case_make(KEEL__CASE_AFTER, NULL, NULL, NULL, ns);
+}
+
+static inline keel_case keel__case_default(void)
+{
+    return keel__case_make(KEEL__CASE_DEFAULT, NULL, NULL, NULL, 0);
+}
 
 KEEL_END_DECLS
 

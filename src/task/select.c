@@ -8,71 +8,249 @@
 #include "base/process.h"
 #include "base/sim_hook.h"
 #include "task/chan.h"
+#include "task/ctx.h"
 #include "task/random.h"
 
-/* A select locks all its channels, each once and in the order of their addresses, so that two selects
- * cannot hold what the other needs. Under all the locks it looks at its cases in an order of chance.
- * If one is ready, that happens; if none is, it leaves a waiter with every channel and lets go.
- * All its waiters share one wait, so that only one peer can claim it. Since it never looks at a
- * channel while it waits there, it cannot meet itself. */
+/* A select goes as far as it must:
+ *
+ *   1. It peeks at its channels without their locks, chooses among those that seem ready, and does that case under
+ *      the channel's lock. Mostly that is all.
+ *   2. If nothing seemed ready, it goes to one channel after the other: under the channel's lock it looks once
+ *      more, and else leaves a waiter there. Then it waits. All its waiters share one wait, so that only one
+ *      peer can claim it, even while it is still on its way. Finding a case ready on the way, it claims the
+ *      wait itself before it does the case; no case before it is ready in that moment, or a peer had
+ *      claimed the wait. So the first listed wins where it must.
+ *   3. If there is a KEEL_DEFAULT, which says that nothing was ready in one moment, it locks all its channels,
+ *      each once and in the order of their addresses, so that two selects cannot hold what the other needs. So
+ *      it does too when 2 was in vain: it had claimed its wait for a waiter that was one of its own, or another
+ *      select's, which had just done the same.
+ *
+ * With one of its own waiters it cannot trade: in 2 they cannot be claimed any more when it does a case, and in 3
+ * there are none while it looks. */
 
-enum { OP_NONE, OP_RECV, OP_SEND, OP_AFTER, OP_DEFAULT };
-
-/* In a case's room. Two lists of case numbers are kept there as well, element i in the room of
- * case i: the order of looking, and that of locking. */
+/* In a case's room. The order of locking is kept there as well: element i in the room of case i. */
 typedef struct room {
     keel__waiter waiter;
-    uint16_t look;
-    uint16_t lock;
-    bool as_owner; /* how the channel at this place of the order was locked */
+    uint16_t lock; /* a case number */
+    bool as_owner; /* how that case's channel was locked */
 } room;
 
-static_assert(sizeof(room) <= sizeof(((keel_case *)NULL)->keel__room), "a room is too small");
+static_assert(sizeof(room) <= sizeof(((keel_case *)NULL)->keel__waiting), "a room is too small");
 static_assert(_Alignof(room) <= _Alignof(void *), "a room is not aligned");
 
 typedef struct selection {
     keel_case *cases;
     size_t count;
-    size_t locks;    /* cases that have a channel: the length of the order of locking */
+    bool in_turn; /* the first that is ready, from `start` on, instead of any */
+    size_t start;
+    size_t channels; /* cases that have one */
     size_t fallback; /* the KEEL_DEFAULT, or `count` */
     size_t after;    /* the earliest KEEL_AFTER, or `count` */
 } selection;
 
 static room *room_of(const selection *s, size_t index)
 {
-    return (room *)(void *)s->cases[index].keel__room;
-}
-
-static keel_case *looked_at(const selection *s, size_t turn)
-{
-    return &s->cases[room_of(s, turn)->look];
+    return (room *)(void *)&s->cases[index].keel__waiting;
 }
 
 static bool has_channel(const keel_case *c)
 {
-    return (c->keel__op == OP_RECV || c->keel__op == OP_SEND) && c->keel__chan != NULL;
+    return (c->keel__op == KEEL__CASE_RECV || c->keel__op == KEEL__CASE_SEND) &&
+           c->keel__chan != NULL;
 }
 
-/* ---- Orders ---- */
-
-static void order_looks(const selection *s, bool ordered)
+static keel__waitq *queue_of(const keel_case *c)
 {
-    if (keel__sim() != NULL && keel__sim()->active()) {
-        /* any case may be the first to be looked at, by a single choice */
-        size_t first = ordered || s->count == 0 ? 0 : (size_t)keel__sim()->choose(s->count);
+    return c->keel__op == KEEL__CASE_RECV ? &c->keel__chan->receivers : &c->keel__chan->senders;
+}
 
-        for (size_t i = 0; i < s->count; i++)
-            room_of(s, i)->look = (uint16_t)((first + i) % s->count);
-        return;
-    }
+/* ---- Looking ---- */
+
+/* On the simulated machine others may come in between two looks. */
+#ifdef KEEL_SIM_CORE
+#define looking() keel__step("peek")
+#else
+#define looking() ((void)0)
+#endif
+
+/* A peek, or, under the channel's lock, nearly the truth: whoever waits at the other end may have been claimed. */
+static inline bool seems_ready(const keel_case *c)
+{
+    const keel_chan *chan = c->keel__chan;
+
+    looking();
+    if (c->keel__op == KEEL__CASE_RECV)
+        return chan != NULL &&
+               (keel__peek(chan->len) > 0 || keel__peek(chan->senders.first) != NULL ||
+                keel__peek(chan->closed));
+    if (c->keel__op == KEEL__CASE_SEND)
+        return chan != NULL && (keel__peek(chan->receivers.first) != NULL ||
+                                keel__peek(chan->len) < chan->capacity || keel__peek(chan->closed));
+    return c->keel__op == KEEL__CASE_AFTER && c->keel__number <= 0;
+}
+
+static size_t random_below(size_t count)
+{
+    return (size_t)(((keel__rand_u64() >> 32) * count) >> 32);
+}
+
+static size_t count_ready(const selection *s)
+{
+    size_t ready = 0;
+
+    for (size_t i = 0; i < s->count; i++)
+        ready += seems_ready(&s->cases[i]);
+    return ready;
+}
+
+/* One of those that seem ready, of which there were `ready` a moment ago; each is as likely. `count` if there is none
+ * any more. */
+static size_t pick(const selection *s, size_t ready)
+{
+    size_t pass_by = ready > 1 && !s->in_turn ? random_below(ready) : 0;
+
     for (size_t i = 0; i < s->count; i++) {
-        /* a shuffle that grows: element i changes places with one of 0 to i */
-        size_t other = ordered ? i : (size_t)(((keel__rand_u64() >> 32) * (i + 1)) >> 32);
+        size_t index = s->start + i < s->count ? s->start + i : s->start + i - s->count;
 
-        room_of(s, i)->look = room_of(s, other)->look;
-        room_of(s, other)->look = (uint16_t)i;
+        if (seems_ready(&s->cases[index]) && pass_by-- == 0)
+            return index;
+    }
+    return s->count;
+}
+
+/* ---- Cases ---- */
+
+/* Of a case that makes no sense. */
+__attribute__((cold, noinline)) static void reject_case(const keel_case *c, size_t index)
+{
+    const keel_chan *chan = c->keel__chan;
+
+    if (c->keel__op <= KEEL__CASE_NONE || c->keel__op > KEEL__CASE_DEFAULT)
+        keel__misuse("keel_select: case %zu was not made by a KEEL_... case macro", index);
+    if (c->keel__item == NULL)
+        keel__misuse("keel_select: case %zu has no place for the item (channel %p)", index,
+                     (const void *)chan);
+    keel__misuse("keel_select: case %zu has an item of %zu bytes, channel %p (capacity %zu) has "
+                 "items of %zu bytes",
+                 index, (size_t)c->keel__number, (const void *)chan, chan->capacity,
+                 chan->item_size);
+}
+
+static inline bool makes_sense(const keel_case *c)
+{
+    if (has_channel(c))
+        return c->keel__item != NULL &&
+               (c->keel__number == 0 || (size_t)c->keel__number == c->keel__chan->item_size);
+    return c->keel__op > KEEL__CASE_NONE && c->keel__op <= KEEL__CASE_DEFAULT;
+}
+
+/* Checks all cases, and notes what there is. Returns how many seem ready. */
+static size_t prepare(selection *s)
+{
+    size_t ready = 0;
+
+    for (size_t i = 0; i < s->count; i++) {
+        size_t index = s->start + i < s->count ? s->start + i : s->start + i - s->count;
+        const keel_case *c = &s->cases[index];
+
+        if (__builtin_expect(!makes_sense(c), 0))
+            reject_case(c, index);
+        ready += seems_ready(c);
+        if (has_channel(c)) {
+            s->channels++;
+        } else if (c->keel__op == KEEL__CASE_DEFAULT) {
+            s->fallback = index;
+        } else if (c->keel__op == KEEL__CASE_AFTER) {
+            bool first = s->after == s->count;
+            int64_t best_ns = first ? 0 : s->cases[s->after].keel__number;
+
+            /* of equal times either may be the earliest */
+            if (first || c->keel__number < best_ns ||
+                (c->keel__number == best_ns && !s->in_turn && random_below(2) == 0))
+                s->after = index;
+        }
+    }
+    return ready;
+}
+
+/* Does the case if that needs no waiting, and says whether; under its channel's lock. `happened` is then false if it
+ * found its channel closed. */
+static bool try_case(const keel_case *c, bool *happened, keel__waitq *served)
+{
+    keel_chan *chan = c->keel__chan;
+
+    *happened = true;
+    if (c->keel__op == KEEL__CASE_AFTER)
+        return c->keel__number <= 0;
+    if (c->keel__op == KEEL__CASE_RECV)
+        *happened = keel__chan_get(chan, (void *)(uintptr_t)c->keel__item, 1, served) == 1;
+    else
+        *happened = !chan->closed && keel__chan_put(chan, c->keel__item, 1, served) == 1;
+    return *happened || chan->closed;
+}
+
+/* The case is the one: tells its outcome. */
+static int finish(const selection *s, size_t index, bool happened)
+{
+    const keel_case *c = &s->cases[index];
+
+    if (!has_channel(c))
+        return (int)index;
+    if (c->keel__op == KEEL__CASE_RECV)
+        keel__order_acquire(c->keel__chan);
+    if (c->keel__op == KEEL__CASE_RECV && !happened)
+        memset((void *)(uintptr_t)c->keel__item, 0, c->keel__chan->item_size);
+    if (c->keel__ok != NULL)
+        *c->keel__ok = happened;
+    else if (c->keel__op == KEEL__CASE_SEND && !happened)
+        return KEEL_SELECT_CLOSED;
+    return (int)index;
+}
+
+/* ---- Waiting ---- */
+
+/* Leaves a waiter; under the channel's lock. */
+static void enqueue(const selection *s, size_t index, keel__wait *wait)
+{
+    const keel_case *c = &s->cases[index];
+
+    room_of(s, index)->waiter = (keel__waiter){ .wait = wait,
+                                                .number = KEEL__FIRED_USER + (uint32_t)index,
+                                                .item = (void *)(uintptr_t)c->keel__item,
+                                                .count = 1 };
+    keel__waitq_push(queue_of(c), &room_of(s, index)->waiter);
+}
+
+/* Takes back the waiters of the first `end` cases, but that of `claimed`, which is out of its queue. */
+static void dequeue(const selection *s, size_t end, size_t claimed)
+{
+    for (size_t i = 0; i < end; i++) {
+        const keel_case *c = &s->cases[i];
+
+        if (i == claimed || !has_channel(c))
+            continue;
+        bool as_owner = keel__biased_lock(&c->keel__chan->lock);
+        keel__waitq_remove(queue_of(c), &room_of(s, i)->waiter);
+        keel__biased_unlock(&c->keel__chan->lock, as_owner);
     }
 }
+
+/* Waits for a peer, with waiters at the first `end` cases. */
+static int wait_for_any(keel_ctx *ctx, const selection *s, keel__wait *wait, size_t end)
+{
+    int64_t timeout_ns = s->after < s->count ? s->cases[s->after].keel__number : KEEL__NO_TIMEOUT;
+    uint32_t fired = keel__wait_end(wait, ctx, timeout_ns);
+    size_t index = fired >= KEEL__FIRED_USER ? fired - KEEL__FIRED_USER : s->count;
+
+    dequeue(s, end, index);
+    if (fired == KEEL__FIRED_CTX)
+        return KEEL_SELECT_CTX;
+    if (fired == KEEL__FIRED_TIMER)
+        return finish(s, s->after, true);
+    return finish(s, index, room_of(s, index)->waiter.count > 0);
+}
+
+/* ---- All at once ---- */
 
 static keel_chan *lock_at(const selection *s, size_t place)
 {
@@ -101,9 +279,12 @@ static void sink(const selection *s, size_t place, size_t end)
 
 static void order_locks(const selection *s)
 {
-    for (size_t i = s->locks / 2; i-- > 0;)
-        sink(s, i, s->locks);
-    for (size_t end = s->locks; end-- > 1;) {
+    for (size_t i = 0, place = 0; i < s->count; i++)
+        if (has_channel(&s->cases[i]))
+            room_of(s, place++)->lock = (uint16_t)i;
+    for (size_t i = s->channels / 2; i-- > 0;)
+        sink(s, i, s->channels);
+    for (size_t end = s->channels; end-- > 1;) {
         swap_locks(s, 0, end);
         sink(s, 0, end);
     }
@@ -112,205 +293,126 @@ static void order_locks(const selection *s)
 /* Equal channels are neighbours now. */
 static void lock_all(const selection *s)
 {
-    for (size_t i = 0; i < s->locks; i++)
+    for (size_t i = 0; i < s->channels; i++)
         if (i == 0 || lock_at(s, i) != lock_at(s, i - 1))
             room_of(s, i)->as_owner = keel__biased_lock(&lock_at(s, i)->lock);
 }
 
 static void unlock_all(const selection *s)
 {
-    for (size_t i = s->locks; i-- > 0;)
+    for (size_t i = s->channels; i-- > 0;)
         if (i == 0 || lock_at(s, i) != lock_at(s, i - 1))
             keel__biased_unlock(&lock_at(s, i)->lock, room_of(s, i)->as_owner);
 }
 
-/* ---- Cases ---- */
-
-/* Aborts on a case that makes no sense. */
-static void check_case(const selection *s, size_t index)
+static int all_at_once(keel_ctx *ctx, const selection *s)
 {
-    const keel_case *c = &s->cases[index];
+    keel__wait wait = keel__wait_begin_on(KEEL__OP_SELECT, s->cases);
+    keel__waitq served = { 0 };
+    size_t ready, index = s->count;
+    bool happened = false;
 
-    if (c->keel__op <= OP_NONE || c->keel__op > OP_DEFAULT)
-        keel__misuse("keel_select: case %zu was not made by a KEEL_... case macro", index);
-    if (!has_channel(c))
-        return;
-    if (c->keel__item == NULL)
-        keel__misuse("keel_select: case %zu has no place for the item (channel %p)", index,
-                     (void *)c->keel__chan);
-    if (c->keel__size != 0 && c->keel__size != c->keel__chan->item_size)
-        keel__misuse(
-            "keel_select: case %zu has an item of %zu bytes, channel %p (capacity %zu) has "
-            "items of %zu bytes",
-            index, c->keel__size, (void *)c->keel__chan, c->keel__chan->capacity,
-            c->keel__chan->item_size);
-}
-
-/* Needs the order of looking, so that of equal times any may be the earliest. */
-static void prepare(selection *s)
-{
-    for (size_t turn = 0; turn < s->count; turn++) {
-        keel_case *c = looked_at(s, turn);
-        size_t index = (size_t)(c - s->cases);
-
-        check_case(s, index);
-        if (has_channel(c))
-            room_of(s, s->locks++)->lock = (uint16_t)index;
-        if (c->keel__op == OP_DEFAULT)
-            s->fallback = index;
-        if (c->keel__op == OP_AFTER &&
-            (s->after == s->count || c->keel__ns < s->cases[s->after].keel__ns))
-            s->after = index;
+    order_locks(s);
+    lock_all(s);
+    /* what seemed ready and is not has left its queue then */
+    while ((ready = count_ready(s)) > 0) {
+        index = pick(s, ready);
+        if (try_case(&s->cases[index], &happened, &served))
+            break;
     }
+    for (size_t i = 0; ready == 0 && s->fallback == s->count && i < s->count; i++)
+        if (has_channel(&s->cases[i]))
+            enqueue(s, i, &wait);
+    unlock_all(s);
+    keel__unpark_all(served.first);
+
+    if (ready > 0)
+        return finish(s, index, happened);
+    if (s->fallback < s->count)
+        return (int)s->fallback;
+    return wait_for_any(ctx, s, &wait, s->count);
 }
 
-/* Does the case if that needs no waiting, and says whether. `happened` is then false if it found its
- * channel closed. */
-static bool try_case(keel_case *c, bool *happened, keel__waitq *served)
+/* ---- One after the other ---- */
+
+static int one_by_one(keel_ctx *ctx, const selection *s)
 {
-    keel_chan *chan = c->keel__chan;
+    keel__wait wait = keel__wait_begin_on(KEEL__OP_SELECT, s->cases);
+    size_t i;
 
-    if (c->keel__op == OP_AFTER)
-        return c->keel__ns <= 0;
-    if (!has_channel(c))
-        return false;
-    if (c->keel__op == OP_RECV)
-        *happened = keel__chan_get(chan, c->keel__item, 1, served) == 1;
-    else
-        *happened = !chan->closed && keel__chan_put(chan, c->keel__item, 1, served) == 1;
-    return *happened || chan->closed;
-}
-
-/* The case is the one: tells its outcome. */
-static int finish(const selection *s, size_t index, bool happened)
-{
-    keel_case *c = &s->cases[index];
-
-    if (!has_channel(c))
-        return (int)index;
-    if (c->keel__op == OP_RECV)
-        keel__order_acquire(c->keel__chan);
-    if (c->keel__op == OP_RECV && !happened)
-        memset(c->keel__item, 0, c->keel__chan->item_size);
-    if (c->keel__ok != NULL)
-        *c->keel__ok = happened;
-    else if (c->keel__op == OP_SEND && !happened)
-        return KEEL_SELECT_CLOSED;
-    return (int)index;
-}
-
-/* ---- Waiting ---- */
-
-static void enqueue(const selection *s, keel__wait *wait)
-{
-    for (size_t i = 0; i < s->count; i++) {
-        keel_case *c = &s->cases[i];
-
-        if (!has_channel(c))
-            continue;
-        room_of(s, i)->waiter = (keel__waiter){ .wait = wait,
-                                                .number = KEEL__FIRED_USER + (uint32_t)i,
-                                                .item = c->keel__item,
-                                                .count = 1 };
-        keel__waitq_push(c->keel__op == OP_RECV ? &c->keel__chan->receivers
-                                                : &c->keel__chan->senders,
-                         &room_of(s, i)->waiter);
-    }
-}
-
-static void dequeue(const selection *s)
-{
-    for (size_t i = 0; i < s->count; i++) {
-        keel_case *c = &s->cases[i];
+    for (i = 0; i < s->count; i++) {
+        const keel_case *c = &s->cases[i];
+        keel__waitq served = { 0 };
+        bool happened;
 
         if (!has_channel(c))
             continue;
         bool as_owner = keel__biased_lock(&c->keel__chan->lock);
-        keel__waitq_remove(c->keel__op == OP_RECV ? &c->keel__chan->receivers
-                                                  : &c->keel__chan->senders,
-                           &room_of(s, i)->waiter);
+        if (!seems_ready(c)) {
+            enqueue(s, i, &wait);
+            keel__biased_unlock(&c->keel__chan->lock, as_owner);
+            continue;
+        }
+        bool mine = keel__wait_cancel(&wait);
+        bool done = mine && try_case(c, &happened, &served);
         keel__biased_unlock(&c->keel__chan->lock, as_owner);
+        if (!mine)
+            break; /* a peer was faster, and has done one of the cases before */
+        keel__unpark_all(served.first);
+        dequeue(s, i, s->count);
+        return done ? finish(s, i, happened) : all_at_once(ctx, s);
     }
+    return wait_for_any(ctx, s, &wait, i);
 }
 
-/* Waits for a peer, after enqueue. */
-static int wait_for_any(keel_ctx *ctx, const selection *s, keel__wait *wait)
-{
-    int64_t timeout_ns = s->after < s->count ? s->cases[s->after].keel__ns : KEEL__NO_TIMEOUT;
-    uint32_t fired = keel__wait_end(wait, ctx, timeout_ns);
+/* ---- Public ---- */
 
-    dequeue(s);
-    if (fired == KEEL__FIRED_CTX)
-        return KEEL_SELECT_CTX;
-    if (fired == KEEL__FIRED_TIMER)
-        return finish(s, s->after, true);
-    size_t index = fired - KEEL__FIRED_USER;
-    return finish(s, index, room_of(s, index)->waiter.count > 0);
+/* Does the case, which seemed ready, if it is. */
+static bool do_case(const selection *s, size_t index, bool *happened)
+{
+    const keel_case *c = &s->cases[index];
+    keel__waitq served = { 0 };
+
+    if (!has_channel(c))
+        return try_case(c, happened, &served);
+    bool as_owner = keel__biased_lock(&c->keel__chan->lock);
+    bool done = try_case(c, happened, &served);
+    keel__biased_unlock(&c->keel__chan->lock, as_owner);
+    keel__unpark_all(served.first);
+    return done;
 }
 
 int keel_select_cases(keel_ctx *ctx, keel_case *cases, size_t count, bool ordered)
 {
-    selection s = { .cases = cases, .count = count, .fallback = count, .after = count };
-    keel__waitq served = { 0 };
-    bool happened = true;
-    size_t turn;
+    selection s = {
+        .cases = cases, .count = count, .in_turn = ordered, .fallback = count, .after = count
+    };
+    bool happened;
 
     keel__need(cases != NULL || count == 0, "keel_select_cases", "cases");
     if (count > UINT16_MAX)
         keel__misuse("keel_select: %zu cases at %p, the most are %d", count, (void *)cases,
                      UINT16_MAX);
     keel__point(KEEL__OP_SELECT, cases);
-    if (keel__ctx_err(ctx) != NULL)
+    if (!keel__ctx_runs(ctx) && keel__ctx_err(ctx) != NULL)
         return KEEL_SELECT_CTX;
-    for (size_t i = 0; keel__sim() != NULL && i < count; i++)
-        if (cases[i].keel__op == OP_SEND)
-            keel__order_release(cases[i].keel__chan);
-    order_looks(&s, ordered);
-    prepare(&s);
-    order_locks(&s);
+    if (__builtin_expect(keel__sim() != NULL, 0)) {
+        for (size_t i = 0; i < count; i++)
+            if (cases[i].keel__op == KEEL__CASE_SEND)
+                keel__order_release(cases[i].keel__chan);
+        /* any case may be the first to be looked at, by a single choice */
+        if (keel__sim()->active() && !ordered && count > 0) {
+            s.in_turn = true;
+            s.start = (size_t)keel__sim()->choose(count);
+        }
+    }
 
-    keel__wait wait = keel__wait_begin_on(KEEL__OP_SELECT, cases);
-    lock_all(&s);
-    for (turn = 0; turn < count && !try_case(looked_at(&s, turn), &happened, &served);)
-        turn++;
-    if (turn == count && s.fallback == count)
-        enqueue(&s, &wait);
-    unlock_all(&s);
-    keel__unpark_all(served.first);
-
-    if (turn < count)
-        return finish(&s, (size_t)(looked_at(&s, turn) - cases), happened);
-    if (s.fallback < count)
-        return (int)s.fallback;
-    return wait_for_any(ctx, &s, &wait);
-}
-
-/* ---- Making cases ---- */
-
-keel_case keel__case_recv(keel_chan *chan, void *item, size_t size, bool *ok)
-{
-    return (keel_case){ .keel__op = OP_RECV,
-                        .keel__chan = chan,
-                        .keel__item = item,
-                        .keel__ok = ok,
-                        .keel__size = size };
-}
-
-keel_case keel__case_send(keel_chan *chan, const void *item, size_t size, bool *ok)
-{
-    return (keel_case){ .keel__op = OP_SEND,
-                        .keel__chan = chan,
-                        .keel__item = (void *)(uintptr_t)item, /* only read */
-                        .keel__ok = ok,
-                        .keel__size = size };
-}
-
-keel_case keel__case_after(int64_t ns)
-{
-    return (keel_case){ .keel__op = OP_AFTER, .keel__ns = ns };
-}
-
-keel_case keel__case_default(void)
-{
-    return (keel_case){ .keel__op = OP_DEFAULT };
+    size_t ready = prepare(&s);
+    /* which of several is the first that is ready, peeking cannot tell */
+    if (ready > 0 && (!ordered || seems_ready(&cases[0]))) {
+        size_t index = pick(&s, ready);
+        if (index < count && do_case(&s, index, &happened))
+            return finish(&s, index, happened);
+    }
+    return s.fallback < count ? all_at_once(ctx, &s) : one_by_one(ctx, &s);
 }

@@ -11,6 +11,8 @@
 #define midway() ((void)0)
 #endif
 
+/* `first` is published: whether somebody waits is peeked at without the lock too. */
+
 void keel__waitq_push(keel__waitq *queue, keel__waiter *waiter)
 {
     waiter->next = NULL;
@@ -20,7 +22,7 @@ void keel__waitq_push(keel__waitq *queue, keel__waiter *waiter)
     if (queue->last != NULL)
         queue->last->next = waiter;
     else
-        queue->first = waiter;
+        keel__publish(queue->first, waiter);
     queue->last = waiter;
 }
 
@@ -33,7 +35,7 @@ void keel__waitq_push_front(keel__waitq *queue, keel__waiter *waiter)
         queue->first->prev = waiter;
     else
         queue->last = waiter;
-    queue->first = waiter;
+    keel__publish(queue->first, waiter);
 }
 
 void keel__waitq_remove(keel__waitq *queue, keel__waiter *waiter)
@@ -43,7 +45,7 @@ void keel__waitq_remove(keel__waitq *queue, keel__waiter *waiter)
     if (waiter->prev != NULL)
         waiter->prev->next = waiter->next;
     else
-        queue->first = waiter->next;
+        keel__publish(queue->first, waiter->next);
     midway();
     if (waiter->next != NULL)
         waiter->next->prev = waiter->prev;

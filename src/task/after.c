@@ -130,7 +130,7 @@ keel_err *keel_ctx_after(keel_after **out, keel_ctx *ctx, keel_after_fn fn, void
     *out = NULL;
     keel__point(KEEL__OP_AFTER, ctx);
     keel_err *ended = keel__ctx_err(ctx); /* looks at the deadline, too */
-    if (ctx == NULL || ctx->top == NULL) {
+    if (ctx == NULL || ctx->fixed) {
         return ended != NULL
                    ? ended
                    : keel_err_wrap(KEEL_ERR_INVAL, "keel_ctx_after: this context never ends");
@@ -146,10 +146,12 @@ keel_err *keel_ctx_after(keel_after **out, keel_ctx *ctx, keel_after_fn fn, void
     keel__order_release(&after->task); /* fn sees what the caller did before */
 
     keel__spin_lock(&ctx->lock);
-    bool live = keel__load_relaxed(&ctx->state) == KEEL__CTX_LIVE;
+    bool live = (keel__load_relaxed(&ctx->state) & KEEL__CTX_REASON) == KEEL__CTX_LIVE;
     after->pending = true;
-    if (live)
+    if (live) {
+        ctx->watched = true;
         keel__list_push(&ctx->afters, &after->link);
+    }
     keel__spin_unlock(&ctx->lock);
     if (!live)
         keel__after_start(after);

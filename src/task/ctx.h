@@ -4,45 +4,78 @@
 
 /* Contexts, for the rest of the task floor.
  *
- * A context that can end belongs to a tree, whose top holds the tree's lock: it guards who is whose
- * child, and ending. Each context's own lock guards what waits for its end. The order is tree,
- * then context. A child holds a reference on its parent, so memory goes from the leaves up. */
+ * Ends are pushed down: whoever ends a context ends all below it, so that asking is one load. A context's lock
+ * guards who its children are, what waits for it, and its end. The order is parent, then child.
+ *
+ * Make:     lock the parent; if it has ended so has the child, which is not linked; else link it.
+ * End:      lock the context and say so; then go through its children, down to the leaves, holding the locks
+ *           on the way from the top. What is done is unlinked and unlocked, and last its `parent` becomes
+ *           NULL: from then on nobody else touches it. A context whose children are done is *settled*.
+ *           Another who ends the same one meanwhile waits for its lock, and helps with what is left.
+ * Register: lock; if it has ended say so, else link.
+ * Free:     end it; `parent` NULL means that it is out of the tree; else lock the parent, look again, unlink.
+ *           That may be a parent that is being made anew: see ctx_slab.h.
+ *
+ * So a child needs no reference on its parent, unless it is to outlive it: for the parent's values, or since
+ * one of them is in memory that does not stay (`above`). */
 
 #include <keel/ctx.h>
 #include <keel/runtime.h>
 
 #include "base/list.h"
 #include "base/spin.h"
+#include "task/ctx_slab.h"
 #include "task/park.h"
 #include "task/timer.h"
 
-enum { KEEL__CTX_LIVE, KEEL__CTX_CANCELLED, KEEL__CTX_DEADLINE, KEEL__CTX_BROKEN };
+/* Why a context has ended, and what else `state` says. */
+enum {
+    KEEL__CTX_LIVE,
+    KEEL__CTX_CANCELLED,
+    KEEL__CTX_DEADLINE,
+    KEEL__CTX_BROKEN,
+    KEEL__CTX_REASON = 3, /* the bits of the above */
+    KEEL__CTX_TIMED = 4,  /* live, with a deadline: look at it now and then */
+    KEEL__CTX_SETTLED = 8 /* ended, and all below it too: no child is left in its list */
+};
 
 struct keel_ctx {
+    /* one cache line: all that making, ending and freeing a leaf needs, but for what never changes */
+    keel__a32 state; /* 0: goes on, and there is nothing else to look at */
+    keel__spin lock; /* guards what is linked here, `cause`, `watched`, and leaving LIVE */
     keel__a32 refs;
-    keel__a32 state;  /* KEEL__CTX_...; leaves LIVE once, under both locks */
-    keel__a32 polls;  /* calls of keel_ctx_err, to look at the clock now and then */
-    keel_ctx *parent; /* NULL: none, or the background */
-    keel_ctx *top;    /* of the tree; NULL: never ends */
+    bool fixed;         /* static: never ends, or began so */
+    bool watched;       /* something has stood in watchers or afters */
+    bool timed;         /* has a timer */
+    bool valued;        /* it or one above carries a value */
+    keel__aptr parent;  /* in whose list it is, guarded by that one's lock; or NULL */
+    keel__link sibling; /* there */
+    keel__list children;
+    keel_err *cause; /* set when it ends; NULL: what keel_ctx_err says. If `fixed`: that */
+
+    keel_ctx *above; /* a reference, on what must not go before this one; or NULL */
+    keel__ctx_pool *pool;
     keel_runtime *rt; /* has the timers and the tasks of after-functions; may be NULL */
     keel_clock *clock;
-    int64_t deadline_ns; /* the earliest of its own and the ancestors'; INT64_MAX: none */
-    const void *key;
-    keel_any value; /* its own */
+    int64_t deadline_ns;     /* the earliest of its own and the ancestors'; INT64_MAX: none */
+    keel_err *timeout_cause; /* `cause`, if that ends it */
+    const void *key;         /* NULL: it has no value itself */
+    keel__a32 polls;         /* calls of keel_ctx_err, to look at the clock now and then */
+    uint32_t unused;
 
-    keel__spin tree_lock; /* if this is a top; guards, in the whole tree, the next two */
-    keel__link sibling;
-    keel__list children;
-
-    keel__spin lock; /* guards what follows */
-    keel__list watchers;
-    keel__list afters;
-    keel_err *cause; /* set when it ends; NULL: what keel_ctx_err says */
-
-    keel__timer timer;       /* armed: holds a reference */
-    keel_err *timeout_cause; /* `cause`, if the timer ends it */
-    keel_err *broken;        /* of a static context that ended before it began: why */
+    keel__list watchers, afters;
+    union {
+        keel__timer timer; /* if `timed`; holds a reference */
+        keel_any value;    /* if there is a key */
+        char room[96];
+    };
 };
+
+/* Why it ended, or KEEL__CTX_LIVE. */
+static inline uint32_t keel__ctx_reason(const keel_ctx *ctx)
+{
+    return keel__load(&ctx->state) & KEEL__CTX_REASON;
+}
 
 /* A wait that ends with a context. */
 typedef struct keel__watcher {
@@ -72,6 +105,15 @@ void keel__ctx_expire(keel_ctx *ctx);
 
 /* The clock of its deadlines; for NULL, that of the calling task, else the system's. */
 keel_clock *keel__ctx_clock(keel_ctx *ctx);
+
+/* What keel_ctx_err says to a context whose state is that. */
+keel_err *keel__ctx_end_of(const keel_ctx *ctx, uint32_t state);
+
+/* Ends a context, and what is below it, for its deadline. */
+void keel__ctx_end_timeout(keel_ctx *ctx);
+
+/* The timer's function. */
+void keel__ctx_fire(keel__timer *timer);
 
 /* A child on a runtime that may be another than the parent's, and not NULL. NULL without memory. */
 keel_ctx *keel__ctx_child(keel_ctx *parent, keel_runtime *rt, keel_clock *clock);

@@ -43,6 +43,7 @@ keel_err *keel__worker_init(keel__worker *worker, keel_runtime *rt, unsigned ind
 void keel__worker_deinit(keel__worker *worker)
 {
     keel__clock_detach(worker->rt->clock, &worker->clock_sleeper);
+    keel__ctx_pool_leave(worker->rt->contexts, &worker->contexts);
     keel__loop_deinit(&worker->loop);
 }
 
@@ -74,6 +75,7 @@ static void dismantle(keel_runtime *rt, unsigned loops, unsigned first, unsigned
         streams->free(streams);
     for (unsigned i = 0; i < loops; i++)
         keel__worker_deinit(&rt->workers[i]);
+    keel__ctx_pool_close(rt->contexts);
     keel__stack_pool_deinit(&rt->stacks);
     if (rt->handles_faults)
         keel__fault_remove();
@@ -101,6 +103,9 @@ static keel_err *check_opts(const keel_runtime_opts *opts)
 
 static keel_err *make_parts(keel_runtime *rt, const keel_runtime_opts *opts)
 {
+    rt->contexts = keel__ctx_pool_new();
+    if (rt->contexts == NULL)
+        return KEEL_ERR_NOMEM;
     rt->root = keel__ctx_child(NULL, rt, rt->clock);
     if (rt->root == NULL)
         return KEEL_ERR_NOMEM;

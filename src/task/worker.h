@@ -24,6 +24,7 @@
 #include "base/list.h"
 #include "base/spin.h"
 #include "task/clock.h"
+#include "task/ctx_slab.h"
 #include "task/offload.h"
 #include "task/os.h"
 #include "task/park.h"
@@ -46,6 +47,7 @@ typedef struct keel__worker {
     keel__task *current;
     keel__list ready;
     keel__stack_cache stacks;
+    keel__ctx_cache contexts;
     keel_rand rand;
     unsigned picks;    /* tasks taken, to give fresh ones their turn */
     unsigned budget;   /* tasks to run until the next look at the clock */
@@ -78,6 +80,7 @@ struct keel_runtime {
     keel_clock *clock;
     keel_ctx *root;
     keel__stack_pool stacks;
+    keel__ctx_pool *contexts;
     keel__offload offload;
     bool handles_faults;
     bool simulated;        /* its one worker's tasks are scheduled by a simulation */

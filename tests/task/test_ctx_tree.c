@@ -351,7 +351,7 @@ static void threads_time_out_by_themselves(void **state)
         assert_true(waiters[i].woke_ns >= deadline_ns);
     }
     /* who found it ended all that had that deadline, with its cause */
-    assert_int_equal(keel__load(&other->state), KEEL__CTX_DEADLINE);
+    assert_int_equal(keel__ctx_reason(other), KEEL__CTX_DEADLINE);
     assert_true(cause_is(other, slow) && cause_is(low, slow) && cause_is(top, slow));
     keel_ctx_free(other);
     keel_ctx_free(low);
@@ -370,7 +370,7 @@ static void every_look_at_it_sees_the_deadline(void **state)
     while (keel_ctx_now(low) < deadline_ns)
         keel_yield();
     assert_ptr_equal(keel_ctx_err(low), KEEL_ERR_DEADLINE);
-    assert_int_equal(keel__load(&mid->state), KEEL__CTX_DEADLINE);
+    assert_int_equal(keel__ctx_reason(mid), KEEL__CTX_DEADLINE);
     assert_null(keel_ctx_err(top));
     keel_ctx_free(low);
     keel_ctx_free(mid);

@@ -120,8 +120,9 @@ static keel_err *free_mid_and_make_another(keel_ctx *ctx, void *scene_)
     keel_ctx *fresh = keel_ctx_with_cancel(s->other), *below = keel_ctx_with_cancel(fresh);
     sim_check(fresh == s->mid);
     sim_check(keel_ctx_err(fresh) == NULL && keel_ctx_err(below) == NULL);
+    keel_ctx_cancel(fresh);
+    sim_check(ended(below) && keel__list_empty(&fresh->children));
     keel_ctx_free(below);
-    sim_check(keel_ctx_err(fresh) == NULL && keel__list_empty(&fresh->children));
     keel_ctx_free(fresh);
     s->mid = NULL;
     return NULL;
@@ -225,6 +226,30 @@ static void a_cascade_meets_two_frees(void)
     close_scene(&s);
 }
 
+static void end_it(void *ctx)
+{
+    keel_ctx_cancel(ctx);
+}
+
+static void free_it(void *ctx)
+{
+    keel_ctx_free(ctx);
+}
+
+/* Here memory is not used again, so that whoever touches it too late is seen. */
+static void threads_free_what_a_thread_ends(void)
+{
+    keel_ctx *top = keel_ctx_with_cancel(NULL);
+    keel_ctx *mid = keel_ctx_with_cancel(top), *low = keel_ctx_with_cancel(mid);
+
+    simcore_thread *canceller = simcore_go(end_it, top), *other = simcore_go(free_it, mid);
+    keel_ctx_free(low);
+    simcore_join(other);
+    simcore_join(canceller);
+    sim_check(ended(top) && keel__list_empty(&top->children));
+    keel_ctx_free(top);
+}
+
 static void a_cascade_meets_a_new_after_function(void)
 {
     scene s = open_scene(2);
@@ -262,7 +287,7 @@ static void an_after_function_meets_both(void)
 simcore_test(a_cascade_meets_a_new_child) simcore_test(two_cascades_meet)
     simcore_test(three_cascades_meet) simcore_test(a_cascade_meets_a_wait)
         simcore_test(a_cascade_meets_a_free) simcore_test(a_leaf_outlives_its_parents_memory)
-            simcore_test(a_cascade_meets_two_frees)
+            simcore_test(a_cascade_meets_two_frees) simcore_test(threads_free_what_a_thread_ends)
                 simcore_test(a_cascade_meets_a_new_after_function)
                     simcore_test(an_after_function_meets_both)
 
@@ -276,6 +301,7 @@ simcore_test(a_cascade_meets_a_new_child) simcore_test(two_cascades_meet)
         cmocka_unit_test(a_cascade_meets_a_free_holds),
         cmocka_unit_test(a_leaf_outlives_its_parents_memory_holds),
         cmocka_unit_test(a_cascade_meets_two_frees_holds),
+        cmocka_unit_test(threads_free_what_a_thread_ends_holds),
         cmocka_unit_test(a_cascade_meets_a_new_after_function_holds),
         cmocka_unit_test(an_after_function_meets_both_holds),
     };

@@ -318,7 +318,7 @@ static bool prepare_life(keel_sim_host *host, life *next)
 
     *next = (life){ .ctx = keel_ctx_with_value(rt->root, &host_key,
                                                KEEL_ANY_PTR(keel_sim_host, host)) };
-    if (next->ctx->broken != NULL) /* without memory */
+    if (next->ctx->fixed) /* without memory */
         next->ctx = NULL;
     if (next->ctx != NULL && host->opts.start != NULL)
         next->start = make_task(host, host->opts.start, host->opts.arg, "start", host->name);

@@ -150,6 +150,11 @@ keel_err *keel_mem_set(const keel_allocator *replacement)
     return NULL;
 }
 
+bool keel__process_allocator_is_libc(void)
+{
+    return allocator.alloc == libc_alloc;
+}
+
 /* A plain load on the fast path: the flag is written once. */
 static void mark_used(void)
 {

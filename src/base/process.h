@@ -43,4 +43,8 @@ static inline void keel__need(bool given, const char *function, const char *argu
         keel__misuse("%s: %s is NULL", function, argument);
 }
 
+/* Whether memory comes from the C library itself: nobody has put anything in its place, that would like to
+ * see what is allocated and freed. */
+bool keel__process_allocator_is_libc(void);
+
 #endif /* KEEL_SRC_BASE_PROCESS_H */

@@ -2,6 +2,7 @@
 #include <keel/group.h>
 
 #include <stdio.h>
+#include <string.h>
 
 #include <keel/mem.h>
 
@@ -10,6 +11,8 @@
 #include "task/ctx.h"
 #include "task/group.h"
 #include "task/worker.h"
+
+enum { SPARE_MAX = 1024 }; /* the storage of ended tasks that a worker keeps */
 
 #define LIMIT_DEFAULT ((size_t)1000000)
 
@@ -24,12 +27,18 @@ struct keel_group {
     const char *where;   /* it was made, */
     keel__worker *home;  /* and by whom, or worker 0: the list that it is in */
     keel__link unwaited; /* until keel_group_wait is called */
-    keel__spin lock;     /* guards what follows */
-    size_t running;
-    keel__waitq places; /* who waits to start a task; handed a place by one that ends */
+    keel__a64 state;     /* how many tasks hold a place, in units of TASK, and who waits for them */
+    keel__spin lock;     /* guards what follows, and the marks of waiters in `state` */
+    keel__waitq places;  /* who waits to start a task; handed a place by one that ends */
     keel__waitq joiner;
     keel_err *err;
 };
+
+/* The parts of a group's state. Without a mark places are taken and left by a single compare-and-swap.
+ * With PLACES set that is done under the lock only. With JOINER set who would be the last to leave
+ * takes the lock too. So whoever waits is in its queue before anybody can look there in vain, and nobody
+ * touches a group after a swap that lets it be freed. */
+enum { PLACES = 1, JOINER = 2, TASK = 4 };
 
 /* What keel_group_new returns when it cannot make one. */
 static keel_group without_memory = { .broken = KEEL_ERR_NOMEM };
@@ -42,6 +51,12 @@ typedef struct group_task {
     keel_task_fn fn;
     void *arg;
 } group_task;
+
+/* One that belongs apart; and the size of all. */
+typedef struct placed_task {
+    group_task task;
+    void (*failed)(void *arg, keel_err *err);
+} placed_task;
 
 /* Each worker has a list of its own, so that those who make many groups are not in each other's way. */
 static void remember(keel_group *group, keel__worker *home)
@@ -142,16 +157,51 @@ void keel_group_fail(keel_group *group, keel_err *err)
         record(group, err);
 }
 
+static bool take_place(keel_group *group)
+{
+    uint64_t state = keel__load_relaxed(&group->state);
+
+    while ((state & PLACES) == 0 && state / TASK < group->limit) {
+        if (keel__cas(&group->state, &state, state + TASK))
+            return true;
+    }
+    return false;
+}
+
+/* The same under the lock, for a waiter in its stead if there is no place. */
+static bool take_place_or_queue(keel_group *group, keel__waiter *waiter)
+{
+    uint64_t state = keel__load_relaxed(&group->state);
+    bool full;
+
+    do
+        full = state / TASK >= group->limit;
+    while (!keel__cas(&group->state, &state, full ? state | PLACES : state + TASK));
+    if (full)
+        keel__waitq_push(&group->places, waiter);
+    return !full;
+}
+
 /* A place has become free. The group may be gone when this returns. */
 static void leave(keel_group *group)
 {
-    keel__waiter *woken;
-
     keel__order_release(group);
+    uint64_t state = keel__load_relaxed(&group->state), next;
+    while ((state & PLACES) == 0 && ((state & JOINER) == 0 || state / TASK > 1)) {
+        if (keel__cas(&group->state, &state, state - TASK))
+            return;
+    }
+
     keel__spin_lock(&group->lock);
-    woken = keel__waitq_claim(&group->places); /* who gets the place: `running` stays */
-    if (woken == NULL && --group->running == 0)
-        woken = keel__waitq_claim(&group->joiner);
+    keel__waiter *woken = keel__waitq_claim(&group->places); /* who gets the place */
+    if (woken == NULL) {
+        state = keel__load_relaxed(&group->state);
+        do
+            next = (state & ~(uint64_t)PLACES) - TASK;
+        while (!keel__cas(&group->state, &state, next));
+        if (next == JOINER)
+            woken = keel__waitq_claim(&group->joiner);
+    }
     keel__spin_unlock(&group->lock);
     if (woken != NULL)
         keel__unpark(woken->wait->actor);
@@ -177,21 +227,62 @@ static bool fail_task(keel__task *task_, keel_err *err)
     return true;
 }
 
-static void free_task(keel__task *task)
+/* Tasks come and go faster than malloc does: a worker keeps the storage of some that have ended. Not where
+ * somebody watches how memory is used. */
+unsigned keel__group_spare_max(void)
 {
-    keel__tsan_acquire(task); /* the spawner's writes to it */
-    keel_mem_free(keel__container(task, group_task, task));
+#if !defined(KEEL_SIM_CORE) && !KEEL__TSAN
+    if (keel__sim() == NULL && !keel__asan() && keel__process_allocator_is_libc())
+        return SPARE_MAX;
+#endif
+    return 0;
 }
 
-/* A task of the group's, in a place that the caller has taken, in storage of `size` bytes. NULL: out of
- * memory. */
-static group_task *make_task(keel_group *group, size_t size, keel_task_fn fn, void *arg,
-                             const char *name, const char *where, const char *function)
+static void *storage_take(void)
 {
-    group_task *task = keel_mem_calloc(1, size);
+    keel__worker *self = keel__worker_self();
+
+    if (self == NULL || self->spare == NULL)
+        return keel_mem_alloc(sizeof(placed_task));
+    keel__link *link = self->spare;
+    self->spare = link->next;
+    self->spare_count--;
+    return keel__container(link, group_task, task.link);
+}
+
+static void free_task(keel__task *task)
+{
+    keel__worker *self = keel__worker_self();
+
+    keel__tsan_acquire(task); /* the spawner's writes to it */
+    if (self == NULL || self->spare_count == self->spare_max) {
+        keel_mem_free(keel__container(task, group_task, task));
+        return;
+    }
+    task->link.next = self->spare;
+    self->spare = &task->link;
+    self->spare_count++;
+}
+
+void keel__group_free_spare(keel__worker *worker)
+{
+    while (worker->spare != NULL) {
+        keel__link *link = worker->spare;
+
+        worker->spare = link->next;
+        keel_mem_free(keel__container(link, group_task, task.link));
+    }
+}
+
+/* A task of the group's, in a place that the caller has taken. NULL: out of memory. */
+static group_task *make_task(keel_group *group, keel_task_fn fn, void *arg, const char *name,
+                             const char *where, const char *function)
+{
+    group_task *task = storage_take();
 
     if (task == NULL)
         return NULL;
+    memset(task, 0, sizeof *task);
     task->group = group;
     task->fn = fn;
     task->arg = arg;
@@ -211,7 +302,7 @@ static group_task *make_task(keel_group *group, size_t size, keel_task_fn fn, vo
 static bool start(keel_group *group, keel_task_fn fn, void *arg, const char *name,
                   const char *where, const char *function)
 {
-    group_task *task = make_task(group, sizeof *task, fn, arg, name, where, function);
+    group_task *task = make_task(group, fn, arg, name, where, function);
 
     if (task == NULL) {
         record(group, KEEL_ERR_NOMEM);
@@ -222,6 +313,23 @@ static bool start(keel_group *group, keel_task_fn fn, void *arg, const char *nam
     return true;
 }
 
+static void wait_for_place(keel_group *group)
+{
+    keel__wait wait = keel__wait_begin_on(KEEL__OP_GROUP_GO, group);
+    keel__waiter waiter = { .wait = &wait, .number = KEEL__FIRED_USER };
+
+    keel__spin_lock(&group->lock);
+    bool taken = take_place_or_queue(group, &waiter);
+    keel__spin_unlock(&group->lock);
+    if (!taken && keel__wait_end(&wait, group->ctx, KEEL__NO_TIMEOUT) == KEEL__FIRED_CTX) {
+        /* the group is to end: what waits for places in its own tasks would keep it from that */
+        keel__spin_lock(&group->lock);
+        keel__waitq_remove(&group->places, &waiter);
+        keel__spin_unlock(&group->lock);
+        keel__add(&group->state, TASK);
+    }
+}
+
 void keel_group_go_at(keel_group *group, keel_task_fn fn, void *arg, const char *name,
                       const char *where, const char *function)
 {
@@ -230,23 +338,8 @@ void keel_group_go_at(keel_group *group, keel_task_fn fn, void *arg, const char 
     if (group->broken != NULL)
         return;
     keel__point(KEEL__OP_GROUP_GO, group);
-    keel__wait wait = keel__wait_begin_on(KEEL__OP_GROUP_GO, group);
-    keel__waiter waiter = { .wait = &wait, .number = KEEL__FIRED_USER };
-
-    keel__spin_lock(&group->lock);
-    bool full = group->running >= group->limit;
-    if (full)
-        keel__waitq_push(&group->places, &waiter);
-    else
-        group->running++;
-    keel__spin_unlock(&group->lock);
-    if (full && keel__wait_end(&wait, group->ctx, KEEL__NO_TIMEOUT) == KEEL__FIRED_CTX) {
-        /* the group is to end: what waits for places in its own tasks would keep it from that */
-        keel__spin_lock(&group->lock);
-        keel__waitq_remove(&group->places, &waiter);
-        group->running++;
-        keel__spin_unlock(&group->lock);
-    }
+    if (!take_place(group))
+        wait_for_place(group);
     start(group, fn, arg, name, where, function);
 }
 
@@ -258,20 +351,10 @@ bool keel_group_try_go_at(keel_group *group, keel_task_fn fn, void *arg, const c
     if (group->broken != NULL)
         return false;
     keel__point(KEEL__OP_GROUP_GO, group);
-    keel__spin_lock(&group->lock);
-    bool full = group->running >= group->limit;
-    if (!full)
-        group->running++;
-    keel__spin_unlock(&group->lock);
-    return !full && start(group, fn, arg, name, where, function);
+    return take_place(group) && start(group, fn, arg, name, where, function);
 }
 
 /* ---- Tasks that belong apart ---- */
-
-typedef struct placed_task {
-    group_task task;
-    void (*failed)(void *arg, keel_err *err);
-} placed_task;
 
 static bool fail_placed(keel__task *task_, keel_err *err)
 {
@@ -285,14 +368,12 @@ static bool fail_placed(keel__task *task_, keel_err *err)
 static placed_task *make_placed(keel_group *group, const keel__placed *what, const char *name,
                                 const char *where)
 {
-    placed_task *task = keel__container(
-        make_task(group, sizeof *task, what->fn, what->arg, name, where, NULL), placed_task, task);
+    placed_task *task = keel__container(make_task(group, what->fn, what->arg, name, where, NULL),
+                                        placed_task, task);
 
     if (task == NULL)
         return NULL;
-    keel__spin_lock(&group->lock);
-    group->running++;
-    keel__spin_unlock(&group->lock);
+    keel__add(&group->state, TASK);
     task->failed = what->failed;
     task->task.task.failed = fail_placed;
     return task;
@@ -337,7 +418,7 @@ keel_err *keel_group_wait(keel_group *group)
     keel__waiter waiter = { .wait = &wait, .number = KEEL__FIRED_USER };
 
     keel__spin_lock(&group->lock);
-    bool busy = group->running > 0;
+    bool busy = keel__add(&group->state, JOINER) / TASK > 0;
     if (busy)
         keel__waitq_push(&group->joiner, &waiter);
     keel__spin_unlock(&group->lock);

@@ -37,4 +37,11 @@ bool keel__group_go_on(keel_group *group, unsigned worker, const keel__placed *w
 keel__task *keel__group_hold(keel_group *group, unsigned worker, const keel__placed *what,
                              const char *name, const char *where);
 
+/* The storage for how many tasks a worker may keep. */
+unsigned keel__group_spare_max(void);
+
+/* Frees what a worker that has ended kept for tasks. */
+struct keel__worker;
+void keel__group_free_spare(struct keel__worker *worker);
+
 #endif /* KEEL_SRC_TASK_GROUP_H */

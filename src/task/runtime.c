@@ -29,6 +29,7 @@ static void on_clock(keel__clock_sleeper *sleeper)
 keel_err *keel__worker_init(keel__worker *worker, keel_runtime *rt, unsigned index, uint64_t seed)
 {
     worker->rt = rt;
+    worker->spare_max = keel__group_spare_max();
     worker->index = index;
     keel__timers_init(&worker->timers);
     keel_rand_seed(&worker->rand, seed + index);
@@ -42,6 +43,7 @@ keel_err *keel__worker_init(keel__worker *worker, keel_runtime *rt, unsigned ind
 
 void keel__worker_deinit(keel__worker *worker)
 {
+    keel__group_free_spare(worker);
     keel__clock_detach(worker->rt->clock, &worker->clock_sleeper);
     keel__ctx_pool_leave(worker->rt->contexts, &worker->contexts);
     keel__loop_deinit(&worker->loop);
@@ -221,7 +223,8 @@ void keel__runtime_describe_live(keel_runtime *rt, const keel__task *except, cha
         for (keel__link *link = worker->live.first; link != NULL; link = link->next) {
             const keel__task *task = keel__container(link, keel__task, live);
 
-            if (task->rt == NULL || task == except || count++ >= SHOWN || at >= sizeof names)
+            if (task->rt == NULL || keel__peek(task->ended) || task == except || count++ >= SHOWN ||
+                at >= sizeof names)
                 continue;
             int length = snprintf(names + at, sizeof names - at, "%s'%s' (started at %s)",
                                   at > 0 ? ", " : "", task->name, task->where);

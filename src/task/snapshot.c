@@ -189,7 +189,7 @@ static bool see_some(walk *w, keel__worker *worker)
     for (; link != &w->end.live && w->out->total - before < CHUNK; link = link->next) {
         keel__task *task = keel__container(link, keel__task, live);
 
-        if (task->rt != NULL) {
+        if (task->rt != NULL && !keel__peek(task->ended)) {
             const bool told = w->only == NULL ? w->out->count < w->max : task == w->only;
 
             if (told && TEXT_BLOCK_BYTES - w->out->texts->len < TEXT_MOST)

@@ -66,6 +66,14 @@ void keel__fiber_init_native(keel__fiber *fiber);
 void keel__fiber_init(keel__fiber *fiber, void *stack_low, size_t stack_bytes,
                       void (*entry)(void *arg), void *arg);
 
+/* Makes `fiber` what goes on where another is that runs now, and will not be left again: on its stack. */
+static inline void keel__fiber_inherit(keel__fiber *fiber, const keel__fiber *from)
+{
+    fiber->stack_low = from->stack_low;
+    fiber->stack_bytes = from->stack_bytes;
+    fiber->fake_stack = NULL;
+}
+
 /* Goes on with `to`; returns when somebody switches back to `from`. With `last`, nobody will. */
 void keel__fiber_switch(keel__fiber *from, keel__fiber *to, bool last);
 

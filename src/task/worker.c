@@ -12,8 +12,9 @@
 #include "task/queue.h"
 
 enum {
-    BUDGET = 64,         /* tasks between two looks at the clock, at most */
-    LOOK_NS = 100 * 1000 /* and about how long they should take */
+    BUDGET = 64,          /* tasks between two looks at the clock, at most */
+    LOOK_NS = 100 * 1000, /* and about how long they should take */
+    BURY = 32             /* ended tasks that are freed together, at most */
 };
 
 /* The clock of the machine, for the scheduler's own purposes: not what users call time. */
@@ -82,39 +83,100 @@ void keel_yield(void)
     leave(worker, worker->current);
 }
 
-/* What a task's stack begins with. */
-static void task_entry(void *task_)
-{
-    keel__task *task = task_;
-
-    task->run(task);
-    task->ended = true;
-    keel__fiber_switch(&task->fiber, &task->worker->native, true);
-}
-
-static void bury(keel__worker *worker, keel__task *task)
+/* Frees what the worker's ended tasks leave. */
+static void bury(keel__worker *worker)
 {
     keel_runtime *rt = worker->rt;
+    keel__worker *home = NULL;
+    const unsigned count = worker->ended_count;
 
-    keel__spin_lock(
-        &task->home->lock); /* first of all: a dump looks at the stack of what is in the list */
-    keel__list_remove(&task->home->live, &task->live);
-    keel__spin_unlock(&task->home->lock);
-    if (task->stack != NULL) {
-        keel__fiber_deinit(&task->fiber);
-        keel__stack_give(&rt->stacks, &worker->stacks, task->stack);
+    /* first of all: a dump looks at the stack of what is in the list */
+    for (keel__link *link = worker->ended; link != NULL; link = link->next) {
+        keel__task *task = keel__container(link, keel__task, link);
+
+        if (task->home != home) {
+            if (home != NULL)
+                keel__spin_unlock(&home->lock);
+            home = task->home;
+            keel__spin_lock(&home->lock);
+        }
+        keel__list_remove(&home->live, &task->live);
     }
-    if (task->labels != NULL)
-        keel__labels_free(task->labels);
-    task->free(task);
+    keel__spin_unlock(&home->lock);
+    worker->ended_count = 0;
+    while (worker->ended != NULL) {
+        keel__task *task = keel__container(worker->ended, keel__task, link);
 
-    keel__sub_seq(&rt->live, 1);
+        worker->ended = task->link.next;
+        if (task->stack != NULL && !task->stack_left) {
+            keel__fiber_deinit(&task->fiber);
+            keel__stack_give(&rt->stacks, &worker->stacks, task->stack);
+        }
+        if (task->labels != NULL)
+            keel__labels_free(task->labels);
+        task->free(task);
+    }
+
+    keel__sub_seq(&rt->live, count);
     if (keel__load_seq(&rt->joining) != 0) {
         keel__spin_lock(&rt->lock);
         keel__waiter *woken = keel__waitq_claim_all(&rt->joiners);
         keel__spin_unlock(&rt->lock);
         keel__unpark_all(woken);
     }
+}
+
+/* Keeps a task that has ended for bury, which costs the less for each the more there are. It is called when
+ * the worker's loop goes on at the latest. */
+static void lay_out(keel__worker *worker, keel__task *task)
+{
+    task->link.next = worker->ended;
+    worker->ended = &task->link;
+    worker->ended_count++;
+}
+
+/* After a task has ended, on its stack: a task that has not started can begin there. Else the worker's loop
+ * goes on; a task picked in vain is left to it. */
+static keel__task *heir(keel__worker *worker, keel__task *task)
+{
+    /* the race detector wants a stack, and a fiber of its own, for each */
+    if (KEEL__TSAN || worker->budget <= 1)
+        return NULL;
+    keel__task *next = keel__queue_next(worker);
+    if (next == NULL)
+        return NULL;
+    if (next->stack != NULL || next->stack_bytes != task->stack_bytes) {
+        worker->picked = next;
+        return NULL;
+    }
+    worker->budget--;
+    task->stack_left = true;
+    next->stack = task->stack;
+    next->worker = worker;
+    keel__fiber_inherit(&next->fiber, &task->fiber);
+    keel__task_goes_on(next);
+    keel__publish(worker->current, next);
+    lay_out(worker, task);
+    if (worker->ended_count == BURY)
+        bury(worker);
+    return next;
+}
+
+/* What a stack begins with. The worker is asked for after each task: not all stay with one. */
+static void task_entry(void *task_)
+{
+    keel__task *task = task_, *next;
+    keel__worker *worker;
+
+    for (;; task = next) {
+        task->run(task);
+        worker = keel__worker_self();
+        keel__publish(task->ended, true);
+        next = heir(worker, task);
+        if (next == NULL)
+            break;
+    }
+    keel__fiber_switch(&task->fiber, &worker->native, true);
 }
 
 static keel_err *take_stack(keel__worker *worker, keel__task *task)
@@ -136,8 +198,10 @@ bool keel__worker_run(keel__worker *worker, keel__task *task)
         if (err != NULL) {
             task->stack = NULL;
             bool over = task->failed(task, err);
-            if (over)
-                bury(worker, task);
+            if (over) {
+                lay_out(worker, task);
+                bury(worker);
+            }
             return over;
         }
         task->worker = worker;
@@ -148,10 +212,12 @@ bool keel__worker_run(keel__worker *worker, keel__task *task)
     keel__fiber_switch(&worker->native, &task->fiber, false);
     task = worker->current; /* others may have run since, one leaving to the next */
     keel__publish(worker->current, NULL);
-    if (!task->ended)
-        return false;
-    bury(worker, task);
-    return true;
+    const bool ended = task->ended;
+    if (ended)
+        lay_out(worker, task);
+    if (worker->ended != NULL)
+        bury(worker);
+    return ended;
 }
 
 static void fire_timers(keel__worker *worker)
@@ -232,8 +298,11 @@ void keel__worker_loop(keel__worker *worker)
     worker->budget = BUDGET;
 
     while (keel__load(&rt->stopping) == 0) {
-        keel__task *task = keel__queue_next(worker);
+        keel__task *task = worker->picked;
 
+        worker->picked = NULL;
+        if (task == NULL)
+            task = keel__queue_next(worker);
         if (task != NULL) {
             keel__queue_found(worker);
             keel__worker_run(worker, task);

@@ -45,6 +45,11 @@ typedef struct keel__worker {
     /* the worker's own */
     keel__fiber native;
     keel__task *current;
+    keel__task *picked; /* to be run next, instead of what the queues have */
+    keel__link *ended;  /* tasks to be freed */
+    unsigned ended_count;
+    unsigned spare_count, spare_max;
+    keel__link *spare; /* storage for tasks of groups (group.c) */
     keel__list ready;
     keel__stack_cache stacks;
     keel__ctx_cache contexts;

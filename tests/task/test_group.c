@@ -744,6 +744,45 @@ static void the_end_of_the_context_ends_the_wait_for_a_place(void **state)
     explored_on_time(fill_from_inside, &n);
 }
 
+/* ---- Storage ---- */
+
+static keel_err *do_nothing(keel_ctx *ctx, void *arg)
+{
+    (void)ctx;
+    (void)arg;
+    return NULL;
+}
+
+static keel_err *run_waves(keel_ctx *ctx, void *rt_)
+{
+    keel__worker *worker = &((keel_runtime *)rt_)->workers[0];
+
+    for (int wave = 0; wave < 3; wave++) {
+        keel_group *group = keel_group_new(ctx, NULL);
+
+        for (int i = 0; i < 5; i++)
+            keel_group_go(group, do_nothing, NULL);
+        KEEL_TRY(keel_group_wait(group));
+    }
+    keel_yield(); /* what is left of the tasks is freed by the worker's loop */
+    check(worker->spare != NULL && worker->spare_count == 2);
+    return NULL;
+}
+
+/* The tests' allocator, which counts, keeps runtimes from that otherwise. */
+static void a_worker_keeps_the_storage_of_some_tasks(void **state)
+{
+    keel_runtime *rt;
+
+    (void)state;
+    assert_ok(keel_runtime_start(&rt, &(keel_runtime_opts){ .workers = 1 }));
+    assert_int_equal(rt->workers[0].spare_max, 0);
+    rt->workers[0].spare_max = KEEL__TSAN ? 0 : 2;
+    if (!KEEL__TSAN)
+        assert_ok(keel_runtime_run(rt, run_waves, rt));
+    assert_ok(keel_runtime_stop(NULL, rt));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -769,6 +808,7 @@ int main(void)
         support_test(without_a_runtime_wait_says_so),
         support_test(a_stack_size_out_of_range_is_refused),
         support_test(the_end_of_the_context_ends_the_wait_for_a_place),
+        support_test(a_worker_keeps_the_storage_of_some_tasks),
     };
 
     support_mem_install();

@@ -46,6 +46,9 @@ typedef struct keel_group_opts {
     const char *name;
     /** Stack of each task, in bytes. 0: the runtime's. */
     size_t stack_bytes;
+    /** For the argument of a task that was made and then could not start, for lack of a stack: fn will not
+     * run. NULL: nothing is done with it. Runs on: a worker's own stack; must not wait. */
+    void (*arg_free)(void *arg);
 } keel_group_opts;
 
 /**
@@ -78,24 +81,27 @@ void keel_group_fail(keel_group *group, keel_err *err);
  * group's context does: then the task starts all the same. If all tasks of a full group wait here
  * for places in it, only the end of the context helps them: tasks that find more work use
  * keel_group_try_go and do themselves what it refuses.
- * fn runs even if the context has ended, so that it can release what `arg` holds. If the task
- * cannot be made, fn does not run, and the group fails with KEEL_ERR_NOMEM or KEEL_ERR_LIMIT: keep what
- * `arg` points to in the frame that calls keel_group_wait, and nothing is lost.
+ * fn runs even if the context has ended, so that it can release what `arg` holds.
  *
+ * Says whether the task was made. If not, the group fails with KEEL_ERR_NOMEM, unless it could not be
+ * made itself. A task that then gets no stack makes it fail with KEEL_ERR_LIMIT, and fn does not run.
+ *
+ * Owns: what `arg` points to is best kept in the frame that calls keel_group_wait; then nothing need be
+ *       looked at, and nothing is lost. If fn is to free it, it is still the caller's if this is false,
+ *       and opts.arg_free gets it if the task cannot start.
  * Source: errgroup's Go.
  */
-#define keel_group_go(group, fn, arg)                                                              \
-    keel_group_go_at((group), (fn), (arg), #fn, KEEL_HERE, __func__)
-void keel_group_go_at(keel_group *group, keel_task_fn fn, void *arg, const char *name,
+#define keel_group_go(group, fn, ...) /* arg: may be a compound literal */                         \
+    keel_group_go_at((group), (fn), (__VA_ARGS__), #fn, KEEL_HERE, __func__)
+bool keel_group_go_at(keel_group *group, keel_task_fn fn, void *arg, const char *name,
                       const char *where, const char *function);
 
 /**
  * Starts it only if that needs no waiting. Says whether it did; if not, `arg` is still the caller's. False
- * at the limit, and also, with the
- * group failing, if the task cannot be made. Source: errgroup's TryGo.
+ * at the limit, and also, with the group failing, if the task cannot be made. Source: errgroup's TryGo.
  */
-#define keel_group_try_go(group, fn, arg)                                                          \
-    keel_group_try_go_at((group), (fn), (arg), #fn, KEEL_HERE, __func__)
+#define keel_group_try_go(group, fn, ...)                                                          \
+    keel_group_try_go_at((group), (fn), (__VA_ARGS__), #fn, KEEL_HERE, __func__)
 bool keel_group_try_go_at(keel_group *group, keel_task_fn fn, void *arg, const char *name,
                           const char *where, const char *function);
 

@@ -70,8 +70,8 @@ keel_ctx *keel_runtime_ctx(keel_runtime *rt);
 keel_runtime *keel_ctx_runtime(keel_ctx *ctx);
 
 /** Runs `fn` as a task and waits for it, from a plain thread or a task. Returns its error. */
-#define keel_runtime_run(rt, fn, arg)                                                              \
-    keel_runtime_run_at((rt), (fn), (arg), #fn, KEEL_HERE, __func__)
+#define keel_runtime_run(rt, fn, ...) /* arg: may be a compound literal */                         \
+    keel_runtime_run_at((rt), (fn), (__VA_ARGS__), #fn, KEEL_HERE, __func__)
 KEEL_NODISCARD keel_err *keel_runtime_run_at(keel_runtime *rt, keel_task_fn fn, void *arg,
                                              const char *name, const char *where,
                                              const char *function);

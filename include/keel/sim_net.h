@@ -138,7 +138,8 @@ const char *keel_sim_host_name(const keel_sim_host *host);
  *
  * Errors: KEEL_ERR_CLOSED if the host was killed; KEEL_ERR_NOMEM. fn does not run then.
  */
-#define keel_sim_host_go(host, fn, arg) keel_sim_host_go_at((host), (fn), (arg), #fn, KEEL_HERE)
+#define keel_sim_host_go(host, fn, ...)                                                            \
+    keel_sim_host_go_at((host), (fn), (__VA_ARGS__), #fn, KEEL_HERE)
 KEEL_NODISCARD keel_err *keel_sim_host_go_at(keel_sim_host *host, keel_task_fn fn, void *arg,
                                              const char *name, const char *where);
 

@@ -24,12 +24,13 @@ struct keel_group {
     size_t stack_bytes;
     const char *name;
     bool collect_all;
-    const char *where;   /* it was made, */
-    keel__worker *home;  /* and by whom, or worker 0: the list that it is in */
-    keel__link unwaited; /* until keel_group_wait is called */
-    keel__a64 state;     /* how many tasks hold a place, in units of TASK, and who waits for them */
-    keel__spin lock;     /* guards what follows, and the marks of waiters in `state` */
-    keel__waitq places;  /* who waits to start a task; handed a place by one that ends */
+    void (*arg_free)(void *arg); /* may be NULL */
+    const char *where;           /* it was made, */
+    keel__worker *home;          /* and by whom, or worker 0: the list that it is in */
+    keel__link unwaited;         /* until keel_group_wait is called */
+    keel__a64 state;    /* how many tasks hold a place, in units of TASK, and who waits for them */
+    keel__spin lock;    /* guards what follows, and the marks of waiters in `state` */
+    keel__waitq places; /* who waits to start a task; handed a place by one that ends */
     keel__waitq joiner;
     keel_err *err;
 };
@@ -103,6 +104,7 @@ keel_group *keel_group_new_at(const char *where, keel_ctx *ctx, const keel_group
     group->stack_bytes = opts.stack_bytes;
     group->name = opts.name;
     group->collect_all = opts.collect_all;
+    group->arg_free = opts.arg_free;
     group->where = where;
     remember(group, self != NULL && self->rt == rt ? self : &rt->workers[0]);
     return group;
@@ -223,6 +225,8 @@ static bool fail_task(keel__task *task_, keel_err *err)
 
     record(task->group,
            keel_err_wrap(err, "start of task '%s' (%s)", task->task.name, task->task.where));
+    if (task->group->arg_free != NULL)
+        task->group->arg_free(task->arg);
     leave(task->group);
     return true;
 }
@@ -330,17 +334,17 @@ static void wait_for_place(keel_group *group)
     }
 }
 
-void keel_group_go_at(keel_group *group, keel_task_fn fn, void *arg, const char *name,
+bool keel_group_go_at(keel_group *group, keel_task_fn fn, void *arg, const char *name,
                       const char *where, const char *function)
 {
     keel__need(group != NULL, "keel_group_go", "group");
     keel__need(fn != NULL, "keel_group_go", "fn");
     if (group->broken != NULL)
-        return;
+        return false;
     keel__point(KEEL__OP_GROUP_GO, group);
     if (!take_place(group))
         wait_for_place(group);
-    start(group, fn, arg, name, where, function);
+    return start(group, fn, arg, name, where, function);
 }
 
 bool keel_group_try_go_at(keel_group *group, keel_task_fn fn, void *arg, const char *name,

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "explored.h"
 
+#include <keel/mem.h>
+
 #include "base/atomic.h"
 
 KEEL_ANY_TYPE_STATIC(void); /* a pointer to anything */
@@ -91,6 +93,37 @@ static void groups_run_their_tasks_or_say_why_not(void **state)
 {
     (void)state;
     torture(use_groups);
+}
+
+static keel_err *free_arg(keel_ctx *ctx, void *arg)
+{
+    (void)ctx;
+    keel_mem_free(arg);
+    return NULL;
+}
+
+/* One of task, caller and arg_free frees each argument: the torture counts. A small stack is made for each. */
+static keel_err *give_arguments(keel_ctx *ctx, void *arg)
+{
+    keel_group *group = keel_group_new(
+        ctx, &(keel_group_opts){ .stack_bytes = 16 << 10, .arg_free = keel_mem_free });
+
+    (void)arg;
+    for (int i = 0; i < 3; i++) {
+        void *given = keel_mem_alloc(8);
+
+        if (given == NULL)
+            keel_group_fail(group, KEEL_ERR_NOMEM);
+        else if (!keel_group_go(group, free_arg, given))
+            keel_mem_free(given);
+    }
+    return keel_group_wait(group);
+}
+
+static void arguments_are_freed_whether_the_task_starts_or_not(void **state)
+{
+    (void)state;
+    torture_as("give_arguments", give_arguments);
 }
 
 static keel_err *fail_with_text(keel_ctx *ctx, void *arg)
@@ -373,6 +406,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         support_test(runtimes_start_and_stop),
         support_test(groups_run_their_tasks_or_say_why_not),
+        support_test(arguments_are_freed_whether_the_task_starts_or_not),
         support_test(collected_errors_may_get_fewer_but_not_vanish),
         support_test(groups_in_groups_hand_the_error_up),
         support_test(channels_and_select_work_or_fail),

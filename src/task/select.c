@@ -28,11 +28,12 @@
  * With one of its own waiters it cannot trade: in 2 they cannot be claimed any more when it does a case, and in 3
  * there are none while it looks. */
 
-/* In a case's room. The order of locking is kept there as well: element i in the room of case i. */
+/* In a case's room. Two lists of case numbers are kept there as well, element i in the room of case i. */
 typedef struct room {
     keel__waiter waiter;
-    uint16_t lock; /* a case number */
-    bool as_owner; /* how that case's channel was locked */
+    uint16_t ready; /* those that seem ready */
+    uint16_t lock;  /* the order of locking */
+    bool as_owner;  /* how the channel of that case was locked */
 } room;
 
 static_assert(sizeof(room) <= sizeof(((keel_case *)NULL)->keel__waiting), "a room is too small");
@@ -41,19 +42,19 @@ static_assert(_Alignof(room) <= _Alignof(void *), "a room is not aligned");
 typedef struct selection {
     keel_case *cases;
     size_t count;
-    bool in_turn; /* the first that is ready, from `start` on, instead of any */
+    bool first_wins; /* the first that is ready, from `start` on, instead of any */
     size_t start;
     size_t channels; /* cases that have one */
     size_t fallback; /* the KEEL_DEFAULT, or `count` */
     size_t after;    /* the earliest KEEL_AFTER, or `count` */
 } selection;
 
-static room *room_of(const selection *s, size_t index)
+static inline room *room_of(keel_case *c)
 {
-    return (room *)(void *)&s->cases[index].keel__waiting;
+    return (room *)(void *)&c->keel__waiting;
 }
 
-static bool has_channel(const keel_case *c)
+static inline bool has_channel(const keel_case *c)
 {
     return (c->keel__op == KEEL__CASE_RECV || c->keel__op == KEEL__CASE_SEND) &&
            c->keel__chan != NULL;
@@ -73,20 +74,38 @@ static keel__waitq *queue_of(const keel_case *c)
 #define looking() ((void)0)
 #endif
 
-/* A peek, or, under the channel's lock, nearly the truth: whoever waits at the other end may have been claimed. */
-static inline bool seems_ready(const keel_case *c)
+/* A peek, or, under the channel's lock, nearly the truth: whoever waits at the other end may have been claimed.
+ * Nobody can predict what it finds, so there are no branches on that. */
+static inline bool channel_seems_ready(const keel_case *c)
 {
     const keel_chan *chan = c->keel__chan;
 
     looking();
     if (c->keel__op == KEEL__CASE_RECV)
-        return chan != NULL &&
-               (keel__peek(chan->len) > 0 || keel__peek(chan->senders.first) != NULL ||
-                keel__peek(chan->closed));
-    if (c->keel__op == KEEL__CASE_SEND)
-        return chan != NULL && (keel__peek(chan->receivers.first) != NULL ||
-                                keel__peek(chan->len) < chan->capacity || keel__peek(chan->closed));
+        return (keel__peek(chan->len) > 0) | (keel__peek(chan->senders.first) != NULL) |
+               keel__peek(chan->closed);
+    return (keel__peek(chan->len) < chan->capacity) | (keel__peek(chan->receivers.first) != NULL) |
+           keel__peek(chan->closed);
+}
+
+static bool seems_ready(const keel_case *c)
+{
+    if (has_channel(c))
+        return channel_seems_ready(c);
     return c->keel__op == KEEL__CASE_AFTER && c->keel__number <= 0;
+}
+
+/* Lists those that seem ready, and says how many they are. */
+static size_t gather(const selection *s)
+{
+    size_t ready = 0, index = s->start;
+
+    for (size_t left = s->count; left > 0; left--) {
+        room_of(&s->cases[ready])->ready = (uint16_t)index;
+        ready += seems_ready(&s->cases[index]);
+        index = index + 1 == s->count ? 0 : index + 1;
+    }
+    return ready;
 }
 
 static size_t random_below(size_t count)
@@ -94,28 +113,10 @@ static size_t random_below(size_t count)
     return (size_t)(((keel__rand_u64() >> 32) * count) >> 32);
 }
 
-static size_t count_ready(const selection *s)
-{
-    size_t ready = 0;
-
-    for (size_t i = 0; i < s->count; i++)
-        ready += seems_ready(&s->cases[i]);
-    return ready;
-}
-
-/* One of those that seem ready, of which there were `ready` a moment ago; each is as likely. `count` if there is none
- * any more. */
+/* One of the list; each is as likely. */
 static size_t pick(const selection *s, size_t ready)
 {
-    size_t pass_by = ready > 1 && !s->in_turn ? random_below(ready) : 0;
-
-    for (size_t i = 0; i < s->count; i++) {
-        size_t index = s->start + i < s->count ? s->start + i : s->start + i - s->count;
-
-        if (seems_ready(&s->cases[index]) && pass_by-- == 0)
-            return index;
-    }
-    return s->count;
+    return room_of(&s->cases[ready > 1 && !s->first_wins ? random_below(ready) : 0])->ready;
 }
 
 /* ---- Cases ---- */
@@ -136,40 +137,53 @@ __attribute__((cold, noinline)) static void reject_case(const keel_case *c, size
                  chan->item_size);
 }
 
-static inline bool makes_sense(const keel_case *c)
+/* Notes a case without a channel; says whether it is ready. */
+static bool note_other(selection *s, size_t index)
 {
-    if (has_channel(c))
-        return c->keel__item != NULL &&
-               (c->keel__number == 0 || (size_t)c->keel__number == c->keel__chan->item_size);
-    return c->keel__op > KEEL__CASE_NONE && c->keel__op <= KEEL__CASE_DEFAULT;
+    const keel_case *c = &s->cases[index];
+
+    if (c->keel__op <= KEEL__CASE_NONE || c->keel__op > KEEL__CASE_DEFAULT)
+        reject_case(c, index);
+    if (c->keel__op == KEEL__CASE_DEFAULT)
+        s->fallback = index;
+    if (c->keel__op != KEEL__CASE_AFTER)
+        return false;
+
+    bool first = s->after == s->count;
+    int64_t best_ns = first ? 0 : s->cases[s->after].keel__number;
+    /* of equal times either may be the earliest */
+    if (first || c->keel__number < best_ns ||
+        (c->keel__number == best_ns && !s->first_wins && random_below(2) == 0))
+        s->after = index;
+    return c->keel__number <= 0;
 }
 
-/* Checks all cases, and notes what there is. Returns how many seem ready. */
+/* Checks all cases, notes what there is, and gathers what seems ready. */
 static size_t prepare(selection *s)
 {
-    size_t ready = 0;
+    keel_case *const cases = s->cases;
+    const size_t count = s->count;
+    size_t ready = 0, channels = 0, index = s->start;
 
-    for (size_t i = 0; i < s->count; i++) {
-        size_t index = s->start + i < s->count ? s->start + i : s->start + i - s->count;
-        const keel_case *c = &s->cases[index];
+    for (size_t left = count; left > 0; left--) {
+        const keel_case *c = &cases[index];
 
-        if (__builtin_expect(!makes_sense(c), 0))
-            reject_case(c, index);
-        ready += seems_ready(c);
-        if (has_channel(c)) {
-            s->channels++;
-        } else if (c->keel__op == KEEL__CASE_DEFAULT) {
-            s->fallback = index;
-        } else if (c->keel__op == KEEL__CASE_AFTER) {
-            bool first = s->after == s->count;
-            int64_t best_ns = first ? 0 : s->cases[s->after].keel__number;
-
-            /* of equal times either may be the earliest */
-            if (first || c->keel__number < best_ns ||
-                (c->keel__number == best_ns && !s->in_turn && random_below(2) == 0))
-                s->after = index;
+        room_of(&cases[ready])->ready = (uint16_t)index;
+        if (__builtin_expect(has_channel(c), 1)) {
+            if (__builtin_expect(c->keel__item == NULL, 0))
+                reject_case(c, index);
+            if (__builtin_expect((size_t)c->keel__number != c->keel__chan->item_size, 0) &&
+                c->keel__number != 0)
+                reject_case(c, index);
+            ready += channel_seems_ready(c);
+            channels++;
+        } else {
+            ready += note_other(s, index);
         }
+        if (__builtin_expect(++index == count, 0))
+            index = 0;
     }
+    s->channels = channels;
     return ready;
 }
 
@@ -214,11 +228,12 @@ static void enqueue(const selection *s, size_t index, keel__wait *wait)
 {
     const keel_case *c = &s->cases[index];
 
-    room_of(s, index)->waiter = (keel__waiter){ .wait = wait,
-                                                .number = KEEL__FIRED_USER + (uint32_t)index,
-                                                .item = (void *)(uintptr_t)c->keel__item,
-                                                .count = 1 };
-    keel__waitq_push(queue_of(c), &room_of(s, index)->waiter);
+    room_of(&s->cases[index])->waiter =
+        (keel__waiter){ .wait = wait,
+                        .number = KEEL__FIRED_USER + (uint32_t)index,
+                        .item = (void *)(uintptr_t)c->keel__item,
+                        .count = 1 };
+    keel__waitq_push(queue_of(c), &room_of(&s->cases[index])->waiter);
 }
 
 /* Takes back the waiters of the first `end` cases, but that of `claimed`, which is out of its queue. */
@@ -230,7 +245,7 @@ static void dequeue(const selection *s, size_t end, size_t claimed)
         if (i == claimed || !has_channel(c))
             continue;
         bool as_owner = keel__biased_lock(&c->keel__chan->lock);
-        keel__waitq_remove(queue_of(c), &room_of(s, i)->waiter);
+        keel__waitq_remove(queue_of(c), &room_of(&s->cases[i])->waiter);
         keel__biased_unlock(&c->keel__chan->lock, as_owner);
     }
 }
@@ -247,22 +262,22 @@ static int wait_for_any(keel_ctx *ctx, const selection *s, keel__wait *wait, siz
         return KEEL_SELECT_CTX;
     if (fired == KEEL__FIRED_TIMER)
         return finish(s, s->after, true);
-    return finish(s, index, room_of(s, index)->waiter.count > 0);
+    return finish(s, index, room_of(&s->cases[index])->waiter.count > 0);
 }
 
 /* ---- All at once ---- */
 
 static keel_chan *lock_at(const selection *s, size_t place)
 {
-    return s->cases[room_of(s, place)->lock].keel__chan;
+    return s->cases[room_of(&s->cases[place])->lock].keel__chan;
 }
 
 static void swap_locks(const selection *s, size_t a, size_t b)
 {
-    uint16_t lock = room_of(s, a)->lock;
+    uint16_t lock = room_of(&s->cases[a])->lock;
 
-    room_of(s, a)->lock = room_of(s, b)->lock;
-    room_of(s, b)->lock = lock;
+    room_of(&s->cases[a])->lock = room_of(&s->cases[b])->lock;
+    room_of(&s->cases[b])->lock = lock;
 }
 
 /* Heap sort: `place` of the heap [0, end) may be less than its children; makes it sink. */
@@ -281,7 +296,7 @@ static void order_locks(const selection *s)
 {
     for (size_t i = 0, place = 0; i < s->count; i++)
         if (has_channel(&s->cases[i]))
-            room_of(s, place++)->lock = (uint16_t)i;
+            room_of(&s->cases[place++])->lock = (uint16_t)i;
     for (size_t i = s->channels / 2; i-- > 0;)
         sink(s, i, s->channels);
     for (size_t end = s->channels; end-- > 1;) {
@@ -295,14 +310,14 @@ static void lock_all(const selection *s)
 {
     for (size_t i = 0; i < s->channels; i++)
         if (i == 0 || lock_at(s, i) != lock_at(s, i - 1))
-            room_of(s, i)->as_owner = keel__biased_lock(&lock_at(s, i)->lock);
+            room_of(&s->cases[i])->as_owner = keel__biased_lock(&lock_at(s, i)->lock);
 }
 
 static void unlock_all(const selection *s)
 {
     for (size_t i = s->channels; i-- > 0;)
         if (i == 0 || lock_at(s, i) != lock_at(s, i - 1))
-            keel__biased_unlock(&lock_at(s, i)->lock, room_of(s, i)->as_owner);
+            keel__biased_unlock(&lock_at(s, i)->lock, room_of(&s->cases[i])->as_owner);
 }
 
 static int all_at_once(keel_ctx *ctx, const selection *s)
@@ -315,7 +330,7 @@ static int all_at_once(keel_ctx *ctx, const selection *s)
     order_locks(s);
     lock_all(s);
     /* what seemed ready and is not has left its queue then */
-    while ((ready = count_ready(s)) > 0) {
+    while ((ready = gather(s)) > 0) {
         index = pick(s, ready);
         if (try_case(&s->cases[index], &happened, &served))
             break;
@@ -348,7 +363,7 @@ static int one_by_one(keel_ctx *ctx, const selection *s)
         if (!has_channel(c))
             continue;
         bool as_owner = keel__biased_lock(&c->keel__chan->lock);
-        if (!seems_ready(c)) {
+        if (!channel_seems_ready(c)) {
             enqueue(s, i, &wait);
             keel__biased_unlock(&c->keel__chan->lock, as_owner);
             continue;
@@ -385,7 +400,7 @@ static bool do_case(const selection *s, size_t index, bool *happened)
 int keel_select_cases(keel_ctx *ctx, keel_case *cases, size_t count, bool ordered)
 {
     selection s = {
-        .cases = cases, .count = count, .in_turn = ordered, .fallback = count, .after = count
+        .cases = cases, .count = count, .first_wins = ordered, .fallback = count, .after = count
     };
     bool happened;
 
@@ -402,16 +417,17 @@ int keel_select_cases(keel_ctx *ctx, keel_case *cases, size_t count, bool ordere
                 keel__order_release(cases[i].keel__chan);
         /* any case may be the first to be looked at, by a single choice */
         if (keel__sim()->active() && !ordered && count > 0) {
-            s.in_turn = true;
+            s.first_wins = true;
             s.start = (size_t)keel__sim()->choose(count);
         }
     }
 
     size_t ready = prepare(&s);
-    /* which of several is the first that is ready, peeking cannot tell */
-    if (ready > 0 && (!ordered || seems_ready(&cases[0]))) {
+    if (ready > 0) {
         size_t index = pick(&s, ready);
-        if (index < count && do_case(&s, index, &happened))
+
+        /* whether one is the first that is ready, peeking cannot tell */
+        if ((!ordered || index == 0) && do_case(&s, index, &happened))
             return finish(&s, index, happened);
     }
     return s.fallback < count ? all_at_once(ctx, &s) : one_by_one(ctx, &s);

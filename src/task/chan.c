@@ -131,22 +131,55 @@ size_t keel__chan_get(keel_chan *chan, void *items, size_t count, keel__waitq *s
     return done;
 }
 
-/* What most calls come to: there is room and nobody waits for an item, or there is one and nobody waits
- * for room. Under the lock. */
-static inline bool put_one(keel_chan *chan, const void *item)
+/* One item, under the lock. False: nothing can be done without waiting, or the channel is closed. `served` is
+ * then, or is not, a waiter to be unparked after unlocking. */
+static inline bool put_one(keel_chan *chan, const void *item, keel__waiter **served)
 {
-    if (chan->len >= chan->capacity || chan->receivers.first != NULL || chan->closed)
+    *served = NULL;
+    if (chan->closed)
+        return false;
+    if (chan->receivers.first != NULL) {
+        keel__waiter *receiver = keel__waitq_claim(&chan->receivers);
+
+        if (receiver != NULL) {
+            copy_item(receiver->item, item, chan->item_size);
+            receiver->count = 1;
+            *served = receiver;
+            return true;
+        }
+    }
+    if (chan->len >= chan->capacity)
         return false;
     ring_put_one(chan, item);
     return true;
 }
 
-static inline bool get_one(keel_chan *chan, void *item)
+/* The same; may also be false if a sender waits for room. */
+static inline bool get_one(keel_chan *chan, void *item, keel__waiter **served)
 {
-    if (chan->len == 0 || chan->senders.first != NULL)
+    *served = NULL;
+    if (chan->len > 0) {
+        if (chan->senders.first != NULL)
+            return false;
+        ring_get_one(chan, item);
+        return true;
+    }
+    if (chan->senders.first == NULL)
         return false;
-    ring_get_one(chan, item);
+    keel__waiter *sender = keel__waitq_claim(&chan->senders);
+    if (sender == NULL)
+        return false;
+    copy_item(item, sender->item, chan->item_size);
+    sender->count = 1;
+    *served = sender;
     return true;
+}
+
+static inline void unlock_and_serve(keel_chan *chan, bool as_owner, keel__waiter *served)
+{
+    keel__biased_unlock(&chan->lock, as_owner);
+    if (served != NULL)
+        keel__unpark(served->wait->actor);
 }
 
 /* ---- With waiting ---- */
@@ -163,52 +196,60 @@ static bool wait_for_peer(keel_ctx *ctx, keel_chan *chan, keel__waitq *queue, ke
     return false;
 }
 
-/* Sends what it can, waits for a peer to take more if that was not all, and adds to *sent. Called
- * under the lock, returns without. */
-static keel_err *send_some(keel_ctx *ctx, keel_chan *chan, bool as_owner,
-                           const unsigned char *items, size_t count, size_t *sent)
+/* Waits for a peer to take some of the items, and adds how many to *sent. Called under the lock, when there is
+ * neither room nor a peer, or the channel is closed; returns without. */
+static keel_err *wait_to_send(keel_ctx *ctx, keel_chan *chan, bool as_owner, const void *items,
+                              size_t count, size_t *sent)
 {
-    keel__wait wait;
-    keel__waiter waiter;
-    keel__waitq served = { 0 };
-
     if (chan->closed) {
         keel__biased_unlock(&chan->lock, as_owner);
         return KEEL_ERR_CLOSED;
     }
-    size_t done = keel__chan_put(chan, items, count, &served);
-    if (done < count) {
-        wait = keel__wait_begin_on(KEEL__OP_CHAN_SEND, chan);
-        waiter = (keel__waiter){ .wait = &wait,
-                                 .number = KEEL__FIRED_USER,
-                                 /* read by the receiver only */
-                                 .item = (void *)(uintptr_t)(items + done * chan->item_size),
-                                 .count = count - done };
-        keel__waitq_push(&chan->senders, &waiter);
-    }
+    keel__wait wait = keel__wait_begin_on(KEEL__OP_CHAN_SEND, chan);
+    keel__waiter waiter = { .wait = &wait,
+                            .number = KEEL__FIRED_USER,
+                            .item = (void *)(uintptr_t)items, /* read by the receiver only */
+                            .count = count };
+    keel__waitq_push(&chan->senders, &waiter);
     keel__biased_unlock(&chan->lock, as_owner);
-    keel__unpark_all(served.first);
 
-    *sent += done;
-    if (done == count)
-        return NULL;
     if (!wait_for_peer(ctx, chan, &chan->senders, &waiter))
         return keel__ctx_err(ctx);
     *sent += waiter.count;
     return waiter.count > 0 ? NULL : KEEL_ERR_CLOSED;
 }
 
-/* Receives from 1 to `max` items. Called under the lock, returns without. */
-static keel_err *receive_some(keel_ctx *ctx, keel_chan *chan, bool as_owner, unsigned char *items,
-                              size_t max, size_t *received)
+/* Sends what it can, waits for a peer to take more if that was not all, and adds to *sent. */
+static keel_err *send_some(keel_ctx *ctx, keel_chan *chan, const unsigned char *items, size_t count,
+                           size_t *sent)
 {
+    keel__waitq served = { 0 };
+    keel_err *err = keel__ctx_err(ctx);
+
+    if (err != NULL)
+        return err;
+    keel__order_release(chan);
+    bool as_owner = keel__biased_lock(&chan->lock);
+    size_t done = chan->closed ? 0 : keel__chan_put(chan, items, count, &served);
+    *sent += done;
+    if (chan->closed || (done < count && served.first == NULL))
+        return wait_to_send(ctx, chan, as_owner, items + done * chan->item_size, count - done,
+                            sent);
+    keel__biased_unlock(&chan->lock, as_owner);
+    keel__unpark_all(served.first);
+    return NULL;
+}
+
+/* Waits for a peer to bring from 1 to `max` items. Called under the lock, when there is neither an item nor a
+ * peer; returns without. */
+static keel_err *wait_to_receive(keel_ctx *ctx, keel_chan *chan, bool as_owner, void *items,
+                                 size_t max, size_t *received)
+{
+    bool closed = chan->closed;
     keel__wait wait;
     keel__waiter waiter;
-    keel__waitq served = { 0 };
 
-    size_t done = keel__chan_get(chan, items, max, &served);
-    bool closed = chan->closed;
-    if (done == 0 && !closed) {
+    if (!closed) {
         wait = keel__wait_begin_on(KEEL__OP_CHAN_RECV, chan);
         waiter = (keel__waiter){
             .wait = &wait, .number = KEEL__FIRED_USER, .item = items, .count = max
@@ -216,16 +257,28 @@ static keel_err *receive_some(keel_ctx *ctx, keel_chan *chan, bool as_owner, uns
         keel__waitq_push(&chan->receivers, &waiter);
     }
     keel__biased_unlock(&chan->lock, as_owner);
-    keel__unpark_all(served.first);
 
-    if (done == 0 && !closed) {
-        if (!wait_for_peer(ctx, chan, &chan->receivers, &waiter))
-            return keel__ctx_err(ctx);
-        done = waiter.count;
-    }
+    if (!closed && !wait_for_peer(ctx, chan, &chan->receivers, &waiter))
+        return keel__ctx_err(ctx);
+    keel__order_acquire(chan);
+    *received = closed ? 0 : waiter.count;
+    return *received > 0 ? NULL : KEEL_ERR_CLOSED;
+}
+
+/* Receives from 1 to `max` items. Called under the lock, returns without. */
+static keel_err *receive_some(keel_ctx *ctx, keel_chan *chan, bool as_owner, void *items,
+                              size_t max, size_t *received)
+{
+    keel__waitq served = { 0 };
+    size_t done = keel__chan_get(chan, items, max, &served);
+
+    if (done == 0)
+        return wait_to_receive(ctx, chan, as_owner, items, max, received);
+    keel__biased_unlock(&chan->lock, as_owner);
+    keel__unpark_all(served.first);
     keel__order_acquire(chan);
     *received = done;
-    return done > 0 ? NULL : KEEL_ERR_CLOSED;
+    return NULL;
 }
 
 /* Receives one item. */
@@ -236,13 +289,15 @@ static inline keel_err *receive_one(keel_ctx *ctx, keel_chan *chan, void *item)
 
     if (err == NULL) {
         bool as_owner = keel__biased_lock(&chan->lock);
+        keel__waiter *served;
 
-        if (get_one(chan, item)) {
-            keel__biased_unlock(&chan->lock, as_owner);
+        if (get_one(chan, item, &served)) {
+            unlock_and_serve(chan, as_owner, served);
             keel__order_acquire(chan);
             return NULL;
         }
-        err = receive_some(ctx, chan, as_owner, item, 1, &received);
+        err = chan->len > 0 ? receive_some(ctx, chan, as_owner, item, 1, &received)
+                            : wait_to_receive(ctx, chan, as_owner, item, 1, &received);
     }
     if (err != NULL)
         memset(item, 0, chan->item_size);
@@ -289,6 +344,7 @@ void keel_chan_free(keel_chan *chan)
 keel_err *keel_chan_send(keel_ctx *ctx, keel_chan *chan, const void *item)
 {
     size_t sent = 0;
+    keel__waiter *served;
 
     need(chan, item, "keel_chan_send");
     keel__point(KEEL__OP_CHAN_SEND, chan);
@@ -297,11 +353,11 @@ keel_err *keel_chan_send(keel_ctx *ctx, keel_chan *chan, const void *item)
         return err;
     keel__order_release(chan);
     bool as_owner = keel__biased_lock(&chan->lock);
-    if (put_one(chan, item)) {
-        keel__biased_unlock(&chan->lock, as_owner);
+    if (put_one(chan, item, &served)) {
+        unlock_and_serve(chan, as_owner, served);
         return NULL;
     }
-    return send_some(ctx, chan, as_owner, item, 1, &sent);
+    return wait_to_send(ctx, chan, as_owner, item, 1, &sent);
 }
 
 keel_err *keel_chan_recv(keel_ctx *ctx, keel_chan *chan, void *item)
@@ -320,16 +376,15 @@ bool keel_chan_next(keel_ctx *ctx, keel_chan *chan, void *item)
 
 keel_chan_status keel_chan_try_send(keel_chan *chan, const void *item)
 {
-    keel__waitq served = { 0 };
+    keel__waiter *served;
 
     need(chan, item, "keel_chan_try_send");
     keel__point(KEEL__OP_CHAN_SEND, chan);
     keel__order_release(chan);
     bool as_owner = keel__biased_lock(&chan->lock);
     bool closed = chan->closed;
-    bool done = !closed && keel__chan_put(chan, item, 1, &served) == 1;
-    keel__biased_unlock(&chan->lock, as_owner);
-    keel__unpark_all(served.first);
+    bool done = put_one(chan, item, &served);
+    unlock_and_serve(chan, as_owner, served);
     return done ? KEEL_CHAN_DONE : closed ? KEEL_CHAN_CLOSED : KEEL_CHAN_WOULD_BLOCK;
 }
 
@@ -360,14 +415,9 @@ keel_err *keel_chan_send_many(keel_ctx *ctx, keel_chan *chan, const void *items,
 
     need(chan, count > 0 ? items : chan, "keel_chan_send_many");
     keel__point(KEEL__OP_CHAN_SEND, chan);
-    do {
-        err = keel__ctx_err(ctx);
-        if (err != NULL)
-            break;
-        keel__order_release(chan);
-        bool as_owner = keel__biased_lock(&chan->lock);
-        err = send_some(ctx, chan, as_owner, from + done * chan->item_size, count - done, &done);
-    } while (err == NULL && done < count);
+    do
+        err = send_some(ctx, chan, from + done * chan->item_size, count - done, &done);
+    while (err == NULL && done < count);
     if (sent != NULL)
         *sent = done;
     return err;

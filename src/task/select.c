@@ -82,10 +82,12 @@ static inline bool channel_seems_ready(const keel_case *c)
 
     looking();
     if (c->keel__op == KEEL__CASE_RECV)
-        return (keel__peek(chan->len) > 0) | (keel__peek(chan->senders.first) != NULL) |
-               keel__peek(chan->closed);
-    return (keel__peek(chan->len) < chan->capacity) | (keel__peek(chan->receivers.first) != NULL) |
-           keel__peek(chan->closed);
+        return (keel__peek(chan->len) > 0) + (keel__peek(chan->senders.first) != NULL) +
+                   keel__peek(chan->closed) >
+               0;
+    return (keel__peek(chan->len) < chan->capacity) + (keel__peek(chan->receivers.first) != NULL) +
+               keel__peek(chan->closed) >
+           0;
 }
 
 static bool seems_ready(const keel_case *c)

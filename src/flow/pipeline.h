@@ -193,14 +193,14 @@ typedef struct keel__carrier {
     keel_ctx *ctx;        /* the segment's */
     keel__step *steps;    /* for each stage, and one more */
     keel__counts *counts; /* the same */
-    size_t sunk;          /* past the sink, where nothing is left to do; SIZE_MAX: there is none */
-    keel__held *held;     /* for each stage that is a batch */
-    unsigned char *in;    /* room for an item from the queue or the source, with its slot */
-    uint64_t number;      /* of the item that is under way */
-    uint64_t order;       /* its place, in an ordered segment */
-    uint64_t measured;    /* items */
-    unsigned unmeasured;  /* that are to come before the next */
-    uint64_t weight;      /* items that the measured one stands for; 0: this one is not measured */
+    size_t sunk; /* past the sink, where nothing is left to do; past all steps: there is none */
+    keel__held *held;    /* for each stage that is a batch */
+    unsigned char *in;   /* room for an item from the queue or the source, with its slot */
+    uint64_t number;     /* of the item that is under way */
+    uint64_t order;      /* its place, in an ordered segment */
+    uint64_t measured;   /* items */
+    unsigned unmeasured; /* that are to come before the next */
+    uint64_t weight;     /* items that the measured one stands for; 0: this one is not measured */
 } keel__carrier;
 
 /* Takes an item through the stages of the segment from `stage` on, and sends what comes out. If it has failed at
@@ -208,17 +208,21 @@ typedef struct keel__carrier {
 void keel__carry_on(keel__carrier *c, size_t stage, void *item, keel_err *err);
 
 /* Calls the functions of the stages that ask for no more. Returns the first that does, or that failed. */
-static inline size_t keel__stride(const keel__carrier *c, size_t stage, void **item, keel_err **err)
+static inline const keel__step *keel__stride(const keel__carrier *c, const keel__step *step,
+                                             void **item, keel_err **err)
 {
-    const keel__step *step = &c->steps[stage];
+    keel_ctx *const ctx = c->ctx;
+    void *at = *item;
 
-    for (; step->fn != NULL; step++) {
-        *err = step->fn(c->ctx, *item, step->out, step->arg);
+    for (keel_map_fn fn; (fn = step->fn) != NULL; step++) {
+        void *const out = step->out;
+        *err = fn(ctx, at, out, step->arg);
         if (*err != NULL)
             break;
-        *item = step->out;
+        at = out;
     }
-    return (size_t)(step - c->steps);
+    *item = at;
+    return step;
 }
 
 static inline void keel__carry(keel__carrier *c, size_t stage, void *item)
@@ -226,7 +230,7 @@ static inline void keel__carry(keel__carrier *c, size_t stage, void *item)
     keel_err *err = NULL;
 
     if (c->weight == 0)
-        stage = keel__stride(c, stage, &item, &err);
+        stage = (size_t)(keel__stride(c, c->steps + stage, &item, &err) - c->steps);
     if (err != NULL || stage != c->sunk)
         keel__carry_on(c, stage, item, err);
 }

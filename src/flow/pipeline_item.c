@@ -292,7 +292,7 @@ void keel__carry_on(keel__carrier *c, size_t index, void *item, keel_err *err)
         item = carry_through(c, index++, item);
         err = NULL;
         if (item != NULL && c->weight == 0)
-            index = keel__stride(c, index, &item, &err);
+            index = (size_t)(keel__stride(c, c->steps + index, &item, &err) - c->steps);
     }
     end_item(c, item);
 }

@@ -93,8 +93,7 @@ void keel__ctx_unwatch(keel_ctx *ctx, keel__watcher *watcher);
  * unseen. */
 static inline bool keel__ctx_runs(const keel_ctx *ctx)
 {
-    return ctx == NULL ||
-           (keel__load(&ctx->state) == KEEL__CTX_LIVE && ctx->deadline_ns == INT64_MAX);
+    return ctx == NULL || keel__load(&ctx->state) == KEEL__CTX_LIVE;
 }
 
 /* How long until the deadline of a context that has no runtime to keep it; INT64_MAX: none. */

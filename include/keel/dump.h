@@ -23,7 +23,7 @@ typedef struct keel_dump_opts {
  * was started, whether it runs, is ready to, waits or has not started, what it waits for and how long it
  * has, and how much of its stack has ever been touched. `opts` may be NULL. As text a task is a line:
  *
- *     T2 'fetch' (started at shop.c:31 in serve) waits to lock mutex 0x7ffd51c8, which T5 holds, for 1.5s; ...
+ *     T2 'fetch' (started at shop.c:31 in serve) has waited 1.5s: lock mutex 0x7ffd51c8, which T5 holds; ...
  *
  * and in JSON an object of `tasks`, with `id`, `name`, `file`, `line`, `function`, `state` (`running`,
  * `ready`, `parked`, `offloaded` or `unstarted`), `worker`, `waits_for` (`operation`, `kind`, `object`,

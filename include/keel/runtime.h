@@ -18,6 +18,9 @@ KEEL_BEGIN_DECLS
  * idle runtime uses no CPU. A program that lives in tasks calls keel_main; one that embeds keel
  * starts and stops runtimes as it likes, several at once too.
  *
+ * A process that has a runtime may fork only to exec, or to call what is safe in signal handlers: the first
+ * wait or start of a task in the child aborts with a message.
+ *
  * Threads: any, all functions; keel_runtime_stop is not for a task of the same runtime.
  */
 typedef struct keel_runtime keel_runtime;
@@ -39,7 +42,24 @@ typedef struct keel_runtime_opts {
     /** Report a stack overflow by name before the process dies: handles SIGSEGV and SIGBUS, calling
      * the handlers that were there for everything else. keel_main always does. */
     bool handle_faults;
+    /** How long a task may keep its worker from the other tasks there before that is reported, once, with its
+     * name, where it was started and, with handle_faults, where it is. 0: 100 ms. KEEL_STALL_OFF: never.
+     * It may be reported some 25 % later; not at all where the kernel denies a process to look at its own
+     * memory (process_vm_readv).
+     *
+     * To learn where the task is, its thread is sent SIGURG: a call that blocks it then, and that is not started
+     * again after signals (nanosleep, poll), returns EINTR. SIGURG of others goes to the handler that was there. */
+    int64_t stall_ns;
+    /** Instead of standard error. `report` is lines of text, lent. Runs on: a thread of the runtime's own, which
+     * sees nothing meanwhile. */
+    void (*on_stall)(void *arg, const char *report);
+    void *on_stall_arg;
+    /** For keel_main_opts: this program may wait for a signal and nothing else, which is no deadlock. */
+    bool waits_for_signals;
 } keel_runtime_opts;
+
+/** For keel_runtime_opts.stall_ns: no reports. */
+#define KEEL_STALL_OFF INT64_MAX
 
 /**
  * Starts a runtime. The calling thread stays a plain thread. Of the descriptors 0 to 2, those that are closed
@@ -83,6 +103,15 @@ unsigned keel_runtime_workers(const keel_runtime *rt);
  * Runs a program: starts a runtime whose first worker is the calling thread, runs `fn` as a task
  * with a stack of 8 MiB, stops the runtime. SIGINT and SIGTERM cancel fn's context, with
  * KEEL_ERR_INTERRUPTED as the cause; a second one ends the process as usual.
+ *
+ * If every task waits and nothing is left that could wake one, that is a deadlock: it is reported on stderr, with
+ * what each task waits for and the cycle if there is one, and ends the process with status 2. That is noticed only
+ * in a program whose threads are all keel's own. A task that waits only for its context to end, in a keel_select
+ * without cases of channels, waits for a signal: that is no deadlock, nor is it with the option
+ * waits_for_signals.
+ *
+ * SIGQUIT writes what all tasks are doing to stderr (keel_runtime_dump), also while they keep all workers; the
+ * program goes on.
  *
  * Returns 0; or 1 after printing fn's error chain to stderr, and with a `context canceled` the signal
  * that caused it. Nothing else: another exit status, like argc and argv, travels in what `arg` points

@@ -17,7 +17,10 @@
 /* Everything in keel that a process has once, and that is not constant:
  *   - `worker_of_thread`, and the actor of a plain thread (task/park.c), one for each thread;
  *   - `allocator`, set once before the first allocation, and `allocator_used`;
- *   - the handlers of SIGSEGV and SIGBUS that keel__fault_install found (task/fault.c).
+ *   - the handlers of SIGSEGV, SIGBUS and SIGURG that keel__fault_install found, and the runtime that SIGQUIT
+ *     dumps, with the handler that was there (task/fault.c);
+ *   - the number of runtimes, a handler for forks, which is there from the first runtime on (task/fork.c), and
+ *     `keel__process_forked`;
  *   - the numbers that buffer pools know workers by, and each thread's (task/bufpool.c);
  *   - `keel__sim_word`, the simulation that is under way, if any;
  *   - `keel__process_secret`, set once before the first hash, and `keel__process_secret_there`;
@@ -43,6 +46,10 @@ __attribute__((noinline)) void keel__process_set_worker(struct keel__worker *wor
     __asm__ volatile("");
     worker_of_thread = worker;
 }
+
+/* ---- Forks ---- */
+
+keel__a32 keel__process_forked;
 
 /* ---- Simulation ---- */
 

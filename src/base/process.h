@@ -15,6 +15,9 @@
 struct keel__worker *keel__process_worker(void);
 void keel__process_set_worker(struct keel__worker *worker);
 
+/* Whether this is the child of a process that had a runtime when it forked (task/fork.h). */
+extern keel__a32 keel__process_forked;
+
 /* What hashes of strings and bytes are keyed with (hash.c). Drawn when first asked for; the same from then
  * on. */
 enum { KEEL__SECRETS = 6 };

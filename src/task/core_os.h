@@ -21,6 +21,11 @@ typedef struct keel__core *keel__thread;
 keel_err *keel__thread_start(keel__thread *thread, void *(*run)(void *arg), void *arg);
 void keel__thread_join(keel__thread thread);
 
+static inline keel__thread keel__thread_self(void)
+{
+    return NULL; /* nobody asks for it here */
+}
+
 #define keel__thread_yield() keel__core_spin(__func__, __LINE__)
 
 /* ---- Gates ---- */
@@ -50,6 +55,35 @@ static inline void keel__gate_wait(keel__gate *gate, int64_t deadline_ns)
     keel__gate_unlock(gate);
     keel__core_wait(&gate->signals, seen, deadline_ns, "wait for signal", __func__, __LINE__);
     keel__gate_lock(gate);
+}
+
+/* ---- Bells ---- */
+
+typedef struct keel__bell {
+    uint32_t rings;
+} keel__bell;
+
+static inline void keel__bell_init(keel__bell *bell)
+{
+    *bell = (keel__bell){ 0 };
+}
+
+static inline void keel__bell_deinit(keel__bell *bell)
+{
+    (void)bell;
+}
+
+static inline void keel__bell_wait(keel__bell *bell, int64_t deadline_ns)
+{
+    keel__core_wait(&bell->rings, 0, deadline_ns, "wait for bell", __func__, __LINE__);
+    bell->rings = 0;
+}
+
+static inline void keel__bell_ring(keel__bell *bell)
+{
+    keel__step("ring");
+    bell->rings = 1;
+    keel__after_step("ring");
 }
 
 /* ---- Event loops ---- */

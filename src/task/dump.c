@@ -71,13 +71,14 @@ keel_err *keel__dump_name(keel_buf *out, const keel__seen *seen, size_t number)
     return keel_buf_append_char(out, ')');
 }
 
-keel_err *keel__dump_wait(keel_buf *out, keel__snapshot *snapshot, const keel__seen *seen)
+static keel_err *add_wait(keel_buf *out, keel__snapshot *snapshot, const keel__seen *seen)
 {
     const char *verb = keel__op_verb(seen->op);
     const keel__seen *owner = keel__snapshot_find(snapshot, seen->owner);
 
     if (seen->op == KEEL__OP_PARK)
         return NULL;
+    KEEL_TRY(keel_buf_append_text(out, ": "));
     if (verb != NULL && seen->object != NULL)
         KEEL_TRY(keel_buf_printf(out, "%s %s %p", verb, keel__op_kind(seen->op), seen->object));
     else
@@ -87,18 +88,15 @@ keel_err *keel__dump_wait(keel_buf *out, keel__snapshot *snapshot, const keel__s
     return NULL;
 }
 
-/* "waits to lock mutex 0x7ffd51c8, which T5 holds, for 1.5s, at most 3s more" */
+/* "has waited 1.5s: lock mutex 0x7ffd51c8, which T5 holds, at most 3s more" */
 static keel_err *add_doing(keel_buf *out, keel__snapshot *snapshot, const keel__seen *seen)
 {
     if (seen->op == 0)
         return keel_buf_append_text(out, "has not started");
     if (!waits(seen))
         return keel_buf_append_text(out, seen->ready ? "is ready to run" : "runs");
-    KEEL_TRY(keel_buf_append_text(out, seen->op == KEEL__OP_OFFLOAD ? "waits for an "
-                                       : seen->op == KEEL__OP_PARK  ? "waits"
-                                                                    : "waits to "));
-    KEEL_TRY(keel__dump_wait(out, snapshot, seen));
-    KEEL_TRY(keel_buf_printf(out, ", for %s", KEEL_DURATION_STR(waited_ns(snapshot, seen))));
+    KEEL_TRY(keel_buf_printf(out, "has waited %s", KEEL_DURATION_STR(waited_ns(snapshot, seen))));
+    KEEL_TRY(add_wait(out, snapshot, seen));
     if (seen->until_ns != INT64_MAX)
         KEEL_TRY(
             keel_buf_printf(out, ", at most %s more", KEEL_DURATION_STR(left_ns(snapshot, seen))));

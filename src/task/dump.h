@@ -9,9 +9,6 @@
 /* "task 'fetch' (started at shop.c:31 in serve)", with "T2 " and without "task" if it has a number. */
 keel_err *keel__dump_name(keel_buf *out, const keel__seen *seen, size_t number);
 
-/* "lock mutex 0x7ffd51c8, which T5 holds": what a task waits to do. */
-keel_err *keel__dump_wait(keel_buf *out, keel__snapshot *snapshot, const keel__seen *seen);
-
 /* The lines of all tasks, with what comes before them. */
 keel_err *keel__dump_text(keel_buf *out, keel__snapshot *snapshot);
 

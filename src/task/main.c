@@ -6,6 +6,7 @@
 
 #include "base/process.h"
 #include "task/ctx.h"
+#include "task/fault.h"
 #include "task/group.h"
 #include "task/uverr.h"
 #include "task/worker.h"
@@ -52,6 +53,7 @@ static void on_signal(uv_signal_t *handle, int number)
 
     for (int i = 0; i < END_SIGNALS; i++)
         uv_signal_stop(&prog->signals[i]);
+    keel__publish(prog->task.rt->alone, false); /* a second one may come */
     prog->signal = number == SIGINT ? "SIGINT" : "SIGTERM";
     uv_timer_start(&prog->patience, on_late, PATIENCE_S * 1000, 0);
     keel__ctx_cancel(prog->task.rt->root, keel_err_wrap(KEEL_ERR_INTERRUPTED, "%s", prog->signal));
@@ -98,6 +100,7 @@ static void run_program(keel__task *task)
 
     keel__tsan_acquire(task);
     prog->err = prog->fn(rt->root, prog->arg);
+    keel__publish(rt->alone, false); /* there is a time limit from here on */
     uv_timer_stop(&prog->patience);
     prog->cause = keel_ctx_cause(rt->root);
     keel__ctx_cancel(rt->root, NULL);
@@ -134,6 +137,8 @@ static keel_err *run(program *prog, const keel_runtime_opts *given)
     opts.handle_faults = true;
     KEEL_TRY(keel__runtime_new(&rt, &opts, false));
     prog->err = watch_signals(prog, &rt->workers[0]);
+    if (prog->err == NULL)
+        prog->err = keel__fault_dump_on_quit(rt);
     if (prog->err == NULL) {
         prog->task = (keel__task){ .rt = rt,
                                    .name = "main",
@@ -144,8 +149,12 @@ static keel_err *run(program *prog, const keel_runtime_opts *given)
                                    .free = end_program };
         keel__tsan_release(&prog->task);
         keel__task_spawn_on(&prog->task, &rt->workers[0]);
+        rt->own_handles = rt->workers[0].handles;
+        keel__publish(rt->visited, false); /* by this thread, which is a worker from here on */
+        keel__publish(rt->alone, !opts.waits_for_signals);
         keel__worker_loop(&rt->workers[0]);
     }
+    keel__fault_forget_quit(rt);
     if (!prog->abandoned) { /* else it may be in use until the process ends */
         unwatch_signals(prog, &rt->workers[0]);
         keel__runtime_free(rt, false);

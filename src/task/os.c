@@ -79,6 +79,39 @@ void keel__gate_wait(keel__gate *gate, int64_t deadline_ns)
 #endif
 }
 
+/* ---- Bells ---- */
+
+void keel__bell_init(keel__bell *bell)
+{
+    sem_init(&bell->rings, 0, 0);
+}
+
+void keel__bell_deinit(keel__bell *bell)
+{
+    sem_destroy(&bell->rings);
+}
+
+void keel__bell_wait(keel__bell *bell, int64_t deadline_ns)
+{
+    struct timespec deadline = { .tv_sec = (time_t)(deadline_ns / 1000000000),
+                                 .tv_nsec = (long)(deadline_ns % 1000000000) };
+
+    if (deadline_ns == INT64_MAX) {
+        sem_wait(&bell->rings);
+        return;
+    }
+#if defined(__GLIBC__) && __GLIBC_PREREQ(2, 30)
+    sem_clockwait(&bell->rings, CLOCK_MONOTONIC, &deadline);
+#else
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    int64_t at_ns = now.tv_sec * INT64_C(1000000000) + now.tv_nsec + deadline_ns - keel__os_now();
+    deadline.tv_sec = (time_t)(at_ns / 1000000000);
+    deadline.tv_nsec = (long)(at_ns % 1000000000);
+    sem_timedwait(&bell->rings, &deadline);
+#endif
+}
+
 /* ---- Event loops ---- */
 
 static void on_async(uv_async_t *async)

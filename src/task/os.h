@@ -15,6 +15,7 @@
 #else
 
 #include <pthread.h>
+#include <semaphore.h>
 #include <time.h>
 
 #include <uv.h>
@@ -38,6 +39,11 @@ typedef pthread_t keel__thread;
 keel_err *keel__thread_start(keel__thread *thread, void *(*run)(void *arg), void *arg);
 
 void keel__thread_join(keel__thread thread);
+
+static inline keel__thread keel__thread_self(void)
+{
+    return pthread_self();
+}
 
 /* Lets others run: a turn of a loop that waits for another thread. */
 void keel__thread_yield(void);
@@ -70,6 +76,24 @@ static inline void keel__gate_signal(keel__gate *gate)
 /* Waits for a signal, or until a moment of the system's clock (INT64_MAX: no limit); may also return for
  * no reason. */
 void keel__gate_wait(keel__gate *gate, int64_t deadline_ns);
+
+/* ---- Bells: one thread waits, and others ring, from signal handlers too ---- */
+
+typedef struct keel__bell {
+    sem_t rings;
+} keel__bell;
+
+void keel__bell_init(keel__bell *bell);
+void keel__bell_deinit(keel__bell *bell);
+
+/* Waits until it rings or has rung since the last wait, or until a moment of the system's clock (INT64_MAX: no
+ * limit); may also return for no reason. */
+void keel__bell_wait(keel__bell *bell, int64_t deadline_ns);
+
+static inline void keel__bell_ring(keel__bell *bell)
+{
+    sem_post(&bell->rings);
+}
 
 /* ---- Event loops ---- */
 

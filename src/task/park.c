@@ -11,6 +11,7 @@
 #include "base/sim_hook.h"
 #include "task/clock.h"
 #include "task/ctx.h"
+#include "task/fork.h"
 #include "task/os.h"
 #include "task/random.h"
 #include "task/worker.h"
@@ -102,13 +103,14 @@ static void fire_wait(keel__timer *timer)
 
 static void task_park(keel__wait *wait, keel__worker *worker, int64_t deadline_ns)
 {
+    keel__task *task = worker->current;
     wait_timer timer = { .wait = wait, .timer = { .when_ns = deadline_ns, .fire = fire_wait } };
 
     if (deadline_ns != INT64_MAX)
         keel__worker_arm(worker->rt, &timer.timer);
-    keel__task_parks(worker->current, wait->op, wait->object, worker->looked_ns, deadline_ns);
+    keel__task_parks(task, wait->op, wait->object, worker->looked_ns, deadline_ns);
     keel__task_park();
-    keel__task_goes_on(worker->current);
+    keel__task_goes_on(task);
     if (deadline_ns != INT64_MAX)
         keel__worker_disarm(&timer.timer); /* the task's own worker: it is not firing now */
 }
@@ -139,6 +141,7 @@ uint32_t keel__wait_end(keel__wait *wait, keel_ctx *ctx, int64_t timeout_ns)
     keel__watcher watcher = { .wait = wait };
     bool watched = false;
 
+    keel__fork_check("a wait");
     if (worker != NULL && worker->current == NULL)
         keel__misuse("a callback on a worker's own stack must not wait");
 

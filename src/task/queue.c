@@ -4,6 +4,8 @@
 
 #include "base/process.h"
 #include "base/sim_hook.h"
+#include "task/deadlock.h"
+#include "task/fork.h"
 
 enum {
     STEAL_AGE_NS = 20 * 1000, /* what has waited less is left where it is: it will soon run there */
@@ -82,6 +84,8 @@ static bool enter(keel_runtime *rt)
 
     if (self != NULL && self->rt == rt)
         return false; /* its worker is joined first */
+    if (!keel__peek(rt->visited))
+        keel__publish(rt->visited, true);
     keel__add(&rt->visitors, 1);
     return true;
 }
@@ -150,6 +154,7 @@ static void queue_fresh(keel__worker *worker, keel__task *task, bool newborn)
 
 void keel__task_spawn(keel__task *task)
 {
+    keel__fork_check("a start of a task");
     keel__add_relaxed(&task->rt->live, 1);
     if (__builtin_expect(keel__sim() != NULL, 0))
         keel__sim()->spawned(task);
@@ -163,6 +168,7 @@ void keel__task_requeue(keel__task *task)
 
 void keel__task_hold(keel__task *task, keel__worker *worker)
 {
+    keel__fork_check("a start of a task");
     keel__add_relaxed(&task->rt->live, 1);
     keel__spin_lock(&worker->lock);
     task->home = task->worker = worker;
@@ -345,6 +351,7 @@ void keel__queue_awake(keel__worker *worker)
     keel__spin_lock(&worker->lock);
     rouse(worker);
     keel__spin_unlock(&worker->lock);
+    keel__monitor_tell(&worker->rt->monitor);
 }
 
 /* ---- Manual clocks ---- */
@@ -354,8 +361,10 @@ void keel__queue_awake(keel__worker *worker)
 void keel__runtime_idle(keel_runtime *rt)
 {
     int64_t next_ns = INT64_MAX;
+    const bool alone = keel__peek(rt->alone) && !keel__peek(rt->visited);
+    unsigned handles = 0;
 
-    if (!rt->clock->auto_advance || keel__load_seq(&rt->offloads) != 0)
+    if ((!rt->clock->auto_advance && !alone) || keel__load_seq(&rt->offloads) != 0)
         return;
     uint32_t wakes = keel__load_seq(&rt->wakes);
     for (unsigned i = 0; i < rt->worker_count; i++) {
@@ -367,9 +376,14 @@ void keel__runtime_idle(keel_runtime *rt)
         keel__spin_unlock(&worker->lock);
         if (!asleep)
             return;
+        handles += keel__peek(worker->handles);
         if (keel__timers_next(&worker->timers) < next_ns)
             next_ns = keel__timers_next(&worker->timers);
     }
-    if (keel__load_seq(&rt->wakes) == wakes)
+    if (keel__load_seq(&rt->wakes) != wakes)
+        return;
+    if (rt->clock->auto_advance)
         keel__clock_skip(rt->clock, next_ns);
+    if (alone && next_ns == INT64_MAX && handles == rt->own_handles)
+        keel__deadlock_look(rt);
 }

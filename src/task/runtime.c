@@ -14,6 +14,7 @@
 #include "task/cores.h"
 #include "task/ctx.h"
 #include "task/fault.h"
+#include "task/fork.h"
 #include "task/group.h"
 #include "task/worker.h"
 
@@ -65,9 +66,11 @@ void keel__runtime_end_workers(keel_runtime *rt)
 /* Undoes what was done for the first `loops` workers, of which `threads` from `first` on run. */
 static void dismantle(keel_runtime *rt, unsigned loops, unsigned first, unsigned threads)
 {
+    keel__monitor_end(rt);
     keel__runtime_end_workers(rt);
     for (unsigned i = first; i < first + threads; i++)
         keel__thread_join(rt->workers[i].thread);
+    keel__monitor_deinit(rt);
     keel__offload_deinit(&rt->offload);
     while (keel__load(&rt->visitors) != 0)
         keel__thread_yield(); /* for the few instructions that it takes */
@@ -81,6 +84,7 @@ static void dismantle(keel_runtime *rt, unsigned loops, unsigned first, unsigned
     keel__stack_pool_deinit(&rt->stacks);
     if (rt->handles_faults)
         keel__fault_remove();
+    keel__fork_runtime_ended();
     keel_mem_free(rt->workers);
     keel_mem_free(rt);
 }
@@ -95,6 +99,8 @@ static keel_err *check_opts(const keel_runtime_opts *opts)
     if (opts->offload_threads > OFFLOAD_MAX)
         return keel_err_wrap(KEEL_ERR_INVAL, "keel_runtime_opts: offload_threads %u is over %d",
                              opts->offload_threads, OFFLOAD_MAX);
+    if (opts->stall_ns < 0)
+        return keel_err_wrap(KEEL_ERR_INVAL, "keel_runtime_opts: stall_ns is negative");
     if (opts->stack_bytes != 0 &&
         (opts->stack_bytes < KEEL__STACK_MIN_BYTES || opts->stack_bytes > KEEL__STACK_MAX_BYTES))
         return keel_err_wrap(KEEL_ERR_INVAL,
@@ -129,11 +135,15 @@ keel_err *keel__runtime_new(keel_runtime **out, const keel_runtime_opts *opts_, 
     if (keel__sim() != NULL && keel__sim()->active())
         return keel_err_wrap(KEEL_ERR_UNSUPPORTED, "start of a runtime in a simulation");
     KEEL_TRY(check_opts(&opts));
+#ifdef KEEL_SIM_CORE /* one core more than most scenarios want */
+    opts.stall_ns = opts.stall_ns == 0 ? KEEL_STALL_OFF : opts.stall_ns;
+#endif
     keel_runtime *rt = keel_mem_calloc(1, sizeof *rt);
     if (rt == NULL)
         return KEEL_ERR_NOMEM;
     unsigned cores = keel__cores();
     unsigned count = opts.workers != 0 ? opts.workers : cores;
+    keel__fork_runtime_begins();
     rt->clock = opts.clock != NULL ? opts.clock : keel_clock_system();
     rt->spin_ns = cores > 1 ? SPIN_NS : 0;
     rt->workers = keel_mem_calloc(count, sizeof *rt->workers);
@@ -148,6 +158,10 @@ keel_err *keel__runtime_new(keel_runtime **out, const keel_runtime_opts *opts_, 
             loops++;
     }
     rt->worker_count = loops;
+    if (!all_threads && loops > 0)
+        rt->workers[0].thread = keel__thread_self();
+    if (err == NULL && (opts.stall_ns != KEEL_STALL_OFF || !all_threads))
+        err = keel__monitor_start(rt, &opts);
     while (err == NULL && first + threads < count) {
         keel__worker *worker = &rt->workers[first + threads];
 

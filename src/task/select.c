@@ -352,9 +352,18 @@ static int all_at_once(keel_ctx *ctx, const selection *s)
 
 /* ---- One after the other ---- */
 
+/* For dumps: NULL says that only the context or the time can end the wait. */
+static const void *waited_for(const selection *s)
+{
+    for (size_t i = 0; i < s->count; i++)
+        if (has_channel(&s->cases[i]))
+            return s->cases;
+    return NULL;
+}
+
 static int one_by_one(keel_ctx *ctx, const selection *s)
 {
-    keel__wait wait = keel__wait_begin_on(KEEL__OP_SELECT, s->cases);
+    keel__wait wait = keel__wait_begin_on(KEEL__OP_SELECT, waited_for(s));
     size_t i;
 
     for (i = 0; i < s->count; i++) {

@@ -161,9 +161,11 @@ static void see(walk *w, keel__task *task)
     } while (keel__peek(task->phase) != phase);
     seen.op = phase & KEEL__PHASE_RUNS;
     if (seen.op != 0) {
-        seen.worker = task->worker->index;
-        if (seen.op == KEEL__PHASE_RUNS && keel__peek(task->worker->current) != task)
-            seen.ready = true; /* it yielded */
+        const keel__worker *worker = keel__peek(task->worker);
+
+        seen.worker = worker->index;
+        if (seen.op == KEEL__PHASE_RUNS)
+            seen.ready = keel__peek(worker->current) != task; /* it has yielded */
         seen.stack_low = task->stack->low;
         seen.stack_bytes = task->stack->bytes;
     }

@@ -72,6 +72,7 @@ static void fiber_main(void *fiber_)
 
 void keel__switch_stack(void **save_sp, void *load_sp);
 void keel__switch_enter(void);
+enum { SWITCH_BYTES = 256 /* at least, with keel__switch_enter, which is behind it */ };
 
 /* What keel__switch_stack finds on a stack that never ran: the registers in the order of the .S file, among
  * them the two in which keel__switch_enter expects the argument and the function. */
@@ -184,6 +185,16 @@ void keel__fiber_switch(keel__fiber *from, keel__fiber *to, bool last)
         go_with_asan(from, to, last);
     else
         go(from, to);
+}
+
+bool keel__fiber_switching(const void *instruction)
+{
+#if KEEL__SWITCH_ASM
+    return (uintptr_t)instruction - (uintptr_t)keel__switch_stack < SWITCH_BYTES;
+#else
+    (void)instruction;
+    return true; /* the C library does it, somewhere */
+#endif
 }
 
 void keel__fiber_deinit(keel__fiber *fiber)

@@ -77,6 +77,9 @@ static inline void keel__fiber_inherit(keel__fiber *fiber, const keel__fiber *fr
 /* Goes on with `to`; returns when somebody switches back to `from`. With `last`, nobody will. */
 void keel__fiber_switch(keel__fiber *from, keel__fiber *to, bool last);
 
+/* Whether an instruction is in the middle of a switch, or may be: no place to look at the stack from. */
+bool keel__fiber_switching(const void *instruction);
+
 /* Frees what a fiber that runs no more has left with the sanitizers. Not on that fiber. */
 void keel__fiber_deinit(keel__fiber *fiber);
 

@@ -8,6 +8,7 @@
 #include "base/sim_hook.h"
 #include "task/bufpool.h"
 #include "task/fault.h"
+#include "task/fork.h"
 #include "task/label.h"
 #include "task/queue.h"
 
@@ -319,6 +320,7 @@ void keel__worker_loop(keel__worker *worker)
         sleep_in_loop(worker);
         worker->looked_ns = machine_ns();
     }
+    keel__fork_check("a task that ends");
     if (rt->handles_faults)
         keel__fault_leave(worker);
     keel__bufpool_leave(worker);

@@ -25,6 +25,8 @@
 #include "base/spin.h"
 #include "task/clock.h"
 #include "task/ctx_slab.h"
+#include "task/fault.h"
+#include "task/monitor.h"
 #include "task/offload.h"
 #include "task/os.h"
 #include "task/park.h"
@@ -60,6 +62,7 @@ typedef struct keel__worker {
     int64_t polled_ns; /* and when the loop was polled */
     void *fault_stack; /* for signal handlers */
     stack_t fault_previous;
+    keel__probe probe;
 
     keel__spin lock; /* guards what follows */
     keel__list inbox;
@@ -87,8 +90,12 @@ struct keel_runtime {
     keel__stack_pool stacks;
     keel__ctx_pool *contexts;
     keel__offload offload;
+    keel__monitor monitor;
     bool handles_faults;
     bool simulated;        /* its one worker's tasks are scheduled by a simulation */
+    bool alone;            /* a program's: when no task can go on, nothing is left to wait for */
+    unsigned own_handles;  /* the program's, then */
+    bool visited;          /* a thread of others has queued a task: it may do so again */
     int64_t spin_ns;       /* how long a worker looks for work before it sleeps */
     keel__a32 next_worker; /* for tasks from plain threads */
     keel__a32 sleepers;    /* workers that a spawner may wake */

@@ -352,16 +352,16 @@ static void the_text_says_the_same_a_task_to_a_line(void **state)
     const char *text = keel_buf_text(&w.text);
     assert_memory_equal(text, "keel: 18 tasks, 1 worker\nT1 'wait_for_everything' (started at ",
                         60);
-    assert_non_null(strstr(text, " in wait_for_everything) waits to sleep, for "));
-    assert_non_null(strstr(text, ", at most 5s more; worker 0, stack "));
-    assert_non_null(strstr(text, " waits for an offload, for "));
+    assert_non_null(strstr(text, " in wait_for_everything) has waited "));
+    assert_non_null(strstr(text, ": sleep, at most 5s more; worker 0, stack "));
+    assert_non_null(strstr(text, ": offload; worker 0"));
     assert_non_null(strstr(text, "/test_dump.c:"));
     assert_non_null(strstr(text, ") has not started\n"));
     assert_non_null(strstr(text, ") is ready to run; worker 0"));
     assert_non_null(strstr(text, ") runs; worker 0"));
-    snprintf(line, sizeof line, ") waits to receive from channel %p, for ", (void *)w.chan);
+    snprintf(line, sizeof line, ": receive from channel %p; worker", (void *)w.chan);
     assert_non_null(strstr(text, line));
-    snprintf(line, sizeof line, ") waits to lock mutex %p, which T2 holds, for ", (void *)&w.mutex);
+    snprintf(line, sizeof line, ": lock mutex %p, which T2 holds; worker", (void *)&w.mutex);
     assert_non_null(strstr(text, line));
     waits_deinit(&w);
     keel_clock_free(clock);

@@ -7,9 +7,13 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <keel/duration.h>
+
 #include "task/dump.h"
 #include "task/ops.h"
 #include "task/worker.h"
+
+#define AGAIN_NS KEEL_MS(10)
 
 enum {
     TOLD = 200, /* tasks, at most */
@@ -31,16 +35,18 @@ static unsigned count_threads(void)
     return count;
 }
 
-/* Keel's, if none of those for offloaded calls is still busy with one that was abandoned. */
-static unsigned idle_threads(keel_runtime *rt)
+/* Threads for offloaded calls that have nothing to do, and all there are: one may be busy with a call that was
+ * abandoned, or not yet back from one. */
+static unsigned count_idle(keel_runtime *rt, unsigned *made)
 {
     unsigned idle = 0;
 
     keel__spin_lock(&rt->offload.lock);
+    *made = rt->offload.made;
     for (const keel__waiter *waiter = rt->offload.idle.first; waiter != NULL; waiter = waiter->next)
         idle++;
     keel__spin_unlock(&rt->offload.lock);
-    return rt->worker_count + idle + rt->monitor.there;
+    return idle;
 }
 
 /* A task that waits for its context alone waits for a signal: a select without a channel. */
@@ -121,23 +127,44 @@ static keel_err *describe(keel_buf *out, keel__snapshot *all)
     return add_cycle(out, all);
 }
 
-void keel__deadlock_look(keel_runtime *rt)
+/* Of two workers that went to sleep last, the first to come tells it, and the other sleeps on. */
+static void end_process(keel_runtime *rt, keel__snapshot *all)
 {
-    keel__snapshot all;
     keel_buf text = { 0 };
 
-    if (keel__load(&rt->live) == 0 || count_threads() != idle_threads(rt))
+    keel__spin_lock(&rt->lock);
+    const bool first = keel__peek(rt->alone);
+    keel__publish(rt->alone, false);
+    keel__spin_unlock(&rt->lock);
+    if (!first)
         return;
-    keel_err *err = keel__snapshot_take(&all, rt, TOLD, NULL);
-    if (err != NULL || waits_for_context(&all)) {
-        keel_err_free(err); /* without memory it goes on to wait */
-        if (err == NULL)
-            keel__snapshot_free(&all);
-        return;
-    }
-    err = describe(&text, &all);
-    keel_err_free(err); /* what there is of it is printed */
+    keel_err_free(describe(&text, all)); /* what there is of it is printed */
     fwrite(text.ptr, 1, text.len, stderr);
     fflush(stdout);
     _exit(EXIT_STATUS);
+}
+
+int64_t keel__deadlock_look(keel_runtime *rt)
+{
+    keel__snapshot all;
+    unsigned made;
+
+    if (keel__load(&rt->live) == 0)
+        return INT64_MAX;
+    const unsigned idle = count_idle(rt, &made);
+    if (count_threads() != rt->worker_count + rt->monitor.there + made) {
+        keel__publish(rt->alone, false);
+        return INT64_MAX;
+    }
+    if (idle < made)
+        return AGAIN_NS;
+    keel_err *err = keel__snapshot_take(&all, rt, TOLD, NULL);
+    if (err != NULL) {
+        keel_err_free(err); /* there may be memory later */
+        return AGAIN_NS;
+    }
+    if (!waits_for_context(&all))
+        end_process(rt, &all);
+    keel__snapshot_free(&all);
+    return INT64_MAX;
 }

@@ -5,7 +5,8 @@
 #include <keel/runtime.h>
 
 /* All workers of a program's runtime sleep, without timers, offloaded calls and handles but the program's own. If
- * no other thread is there who could wake one, and a task is, that is reported and ends the process. */
-void keel__deadlock_look(keel_runtime *rt);
+ * there is no other thread that could wake one, and there are tasks, that is reported and ends the process. Else says
+ * how long to wait until the next look; with a thread of others it is not looked for any more. */
+int64_t keel__deadlock_look(keel_runtime *rt);
 
 #endif /* KEEL_SRC_TASK_DEADLOCK_H */

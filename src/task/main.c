@@ -150,7 +150,6 @@ static keel_err *run(program *prog, const keel_runtime_opts *given)
         keel__tsan_release(&prog->task);
         keel__task_spawn_on(&prog->task, &rt->workers[0]);
         rt->own_handles = rt->workers[0].handles;
-        keel__publish(rt->visited, false); /* by this thread, which is a worker from here on */
         keel__publish(rt->alone, !opts.waits_for_signals);
         keel__worker_loop(&rt->workers[0]);
     }

@@ -84,8 +84,6 @@ static bool enter(keel_runtime *rt)
 
     if (self != NULL && self->rt == rt)
         return false; /* its worker is joined first */
-    if (!keel__peek(rt->visited))
-        keel__publish(rt->visited, true);
     keel__add(&rt->visitors, 1);
     return true;
 }
@@ -333,7 +331,7 @@ bool keel__queue_sleep(keel__worker *worker, int64_t *limit_ns)
         uncount(worker);
         keel__spin_unlock(&worker->lock);
     } else {
-        keel__runtime_idle(rt);
+        *limit_ns = keel__runtime_idle(rt);
     }
     return keel__load_seq(&rt->stopping) == 0;
 }
@@ -358,14 +356,14 @@ void keel__queue_awake(keel__worker *worker)
 
 /* Under simulation-like clocks time stands still while anything can run. Every worker that goes to
  * sleep comes by here after it said so, hence the last one to sleep finds all asleep. */
-void keel__runtime_idle(keel_runtime *rt)
+int64_t keel__runtime_idle(keel_runtime *rt)
 {
     int64_t next_ns = INT64_MAX;
-    const bool alone = keel__peek(rt->alone) && !keel__peek(rt->visited);
+    const bool alone = keel__peek(rt->alone);
     unsigned handles = 0;
 
     if ((!rt->clock->auto_advance && !alone) || keel__load_seq(&rt->offloads) != 0)
-        return;
+        return INT64_MAX;
     uint32_t wakes = keel__load_seq(&rt->wakes);
     for (unsigned i = 0; i < rt->worker_count; i++) {
         keel__worker *worker = &rt->workers[i];
@@ -375,15 +373,16 @@ void keel__runtime_idle(keel_runtime *rt)
                       keel__load_relaxed(&worker->fresh_count) == 0;
         keel__spin_unlock(&worker->lock);
         if (!asleep)
-            return;
+            return INT64_MAX;
         handles += keel__peek(worker->handles);
         if (keel__timers_next(&worker->timers) < next_ns)
             next_ns = keel__timers_next(&worker->timers);
     }
     if (keel__load_seq(&rt->wakes) != wakes)
-        return;
+        return INT64_MAX;
     if (rt->clock->auto_advance)
         keel__clock_skip(rt->clock, next_ns);
     if (alone && next_ns == INT64_MAX && handles == rt->own_handles)
-        keel__deadlock_look(rt);
+        return keel__deadlock_look(rt);
+    return INT64_MAX;
 }

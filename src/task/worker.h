@@ -95,7 +95,6 @@ struct keel_runtime {
     bool simulated;        /* its one worker's tasks are scheduled by a simulation */
     bool alone;            /* a program's: when no task can go on, nothing is left to wait for */
     unsigned own_handles;  /* the program's, then */
-    bool visited;          /* a thread of others has queued a task: it may do so again */
     int64_t spin_ns;       /* how long a worker looks for work before it sleeps */
     keel__a32 next_worker; /* for tasks from plain threads */
     keel__a32 sleepers;    /* workers that a spawner may wake */
@@ -132,8 +131,9 @@ void keel__worker_arm(keel_runtime *rt, keel__timer *timer);
 /* Disarms it; false if it has fired, or is about to. */
 bool keel__worker_disarm(keel__timer *timer);
 
-/* Lets an auto-advancing clock move on if nobody has anything to do. Called when that may be so. */
-void keel__runtime_idle(keel_runtime *rt);
+/* Lets an auto-advancing clock move on if nobody has anything to do, and looks for a deadlock. Called when that
+ * may be so. Says for how long the worker may sleep. */
+int64_t keel__runtime_idle(keel_runtime *rt);
 
 /* Makes a runtime whose workers 1... have their threads, and worker 0 too if `all_threads`. */
 keel_err *keel__runtime_new(keel_runtime **out, const keel_runtime_opts *opts, bool all_threads);

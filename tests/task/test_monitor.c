@@ -321,11 +321,12 @@ static void on_old_quit(int number)
 
 static void in_asked_child(void *old_handler)
 {
+    keel__store(&urgent, 0);
     signal(SIGQUIT, old_handler != NULL ? on_old_quit : SIG_DFL);
     if (keel_main_opts(be_asked, NULL,
                        &(keel_runtime_opts){ .workers = 1, .stall_ns = KEEL_STALL_OFF }))
         abort();
-    if (old_handler != NULL && keel__load(&urgent) == 0)
+    if (old_handler != NULL && keel__load(&urgent) != 1)
         abort();
     raise(SIGQUIT);
 }

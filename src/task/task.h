@@ -26,7 +26,7 @@ struct keel__task {
     struct keel__worker *worker; /* which runs it; NULL until it starts */
     keel__stack *stack;          /* from its first run to its end */
     bool ended;
-    bool stack_left; /* to the next task: it is not this one's any more */
+    bool stack_left;      /* to the next task: it is not this one's any more */
     unsigned sim_id;      /* its number in a simulated run, from 1 */
     const char *name;     /* what it is, */
     const char *where;    /* and where it was started: `main.c:12`, */

@@ -82,7 +82,7 @@ static void without_capacity_nothing_is_held(void **state)
 static void items_of_every_size_arrive_whole(void **state)
 {
     (void)state;
-    static const size_t sizes[] = { 1, 3, 8, 17, 4096 };
+    static const size_t sizes[] = { 1, 3, 4, 5, 8, 12, 16, 17, 4096 };
     static unsigned char sent[4096], got[4096];
 
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
@@ -172,6 +172,7 @@ static void batches_move_what_fits(void **state)
     count = 9;
     assert_err(keel_chan_send_many(NULL, chan, got, 2, &count), KEEL_ERR_CLOSED);
     assert_int_equal(count, 0);
+    assert_err(keel_chan_send_many(NULL, chan, NULL, 0, &count), KEEL_ERR_CLOSED);
     assert_err(keel_chan_recv_many(NULL, chan, got, 8, &count), KEEL_ERR_CLOSED);
     assert_int_equal(count, 0);
     keel_chan_free(chan);

@@ -291,6 +291,46 @@ CREW_TEST(closing_and_sending_agree_on_what_was_sent)
     return NULL;
 }
 
+/* ---- From one thread to another ---- */
+
+static keel_err *send_numbers(keel_ctx *ctx, void *arg)
+{
+    job *j = arg;
+
+    (void)ctx;
+    for (int i = j->item; i <= j->last; i++)
+        must_ok(keel_chan_send(NULL, j->chan, &i));
+    return NULL;
+}
+
+/* So long as one thread only uses a channel it pays for less; then others come, all at once. */
+CREW_TEST(a_channel_that_was_one_threads_becomes_anybodys)
+{
+    (void)arg;
+    for (size_t round = 0; round < repeats(200, 2); round++) {
+        keel_chan *chan = new_chan(sizeof(int), round % 3 * 4);
+        job low = { .chan = chan, .item = 1, .last = (int)repeats(50, 2) };
+        job high = { .chan = chan, .item = 1001, .last = 1000 + low.last };
+        int next_low = 1, next_high = 1001;
+        crew c;
+
+        for (size_t i = 0; i < repeats(100, 2); i++)
+            must(keel_chan_len(chan) == 0);
+        crew_open(&c, ctx);
+        crew_go(&c, send_numbers, &low);
+        crew_go(&c, send_numbers, &high);
+        for (int i = 0; i < 2 * low.last; i++) {
+            int got = 0;
+            must_ok(keel_chan_recv(NULL, chan, &got));
+            must(got == (got < 1000 ? next_low++ : next_high++));
+        }
+        crew_join(&c);
+        must(next_low == low.last + 1 && next_high == high.last + 1);
+        keel_chan_free(chan);
+    }
+    return NULL;
+}
+
 int main(void)
 {
     support_mem_install();
@@ -301,6 +341,7 @@ int main(void)
         support_test(each_item_arrives_once_and_in_its_senders_order),
         support_test(a_cancelled_item_is_either_delivered_or_returned),
         support_test(closing_and_sending_agree_on_what_was_sent),
+        support_test(a_channel_that_was_one_threads_becomes_anybodys),
     };
     return cmocka_run_group_tests_name("chan_crowd", tests, NULL, NULL);
 }

@@ -283,7 +283,10 @@ keel_err *keel_pool_submit_many(keel_ctx *ctx, keel_pool *pool, const void *jobs
         for (size_t i = 0; i < now; i++) {
             keel__job *slot = (keel__job *)(void *)(many + i * slot_bytes);
             *slot = (keel__job){ 0 };
-            memcpy(keel__job_in(slot), first + i * in_bytes, in_bytes);
+            if (in_bytes == sizeof(void *)) /* one word, as it is most often */
+                memcpy(keel__job_in(slot), first + i * sizeof(void *), sizeof(void *));
+            else
+                memcpy(keel__job_in(slot), first + i * in_bytes, in_bytes);
         }
         stamp(pool, (keel__job *)(void *)many); /* one of them tells for all */
         err = keel_chan_send_many(ctx, pool->queue, many, now, &sent);

@@ -24,17 +24,18 @@ typedef struct keel__job keel__job;
 /* Who wants to know what came of a job. `ended` takes `err`; it runs on the worker. */
 typedef struct keel__job_done {
     void (*ended)(struct keel__job_done *done, const keel__job *job, keel_err *err);
+    unsigned char *outs; /* where the results go, by the jobs' index; NULL: nowhere */
+    size_t out_bytes;
 } keel__job_done;
 
 /* In front of each job in the queue. */
 struct keel__job {
     keel__job_done *done; /* NULL: on_done, or the channels */
-    void *out;            /* with `done`: where the result goes */
     keel_ctx *ctx; /* the job's own, which is freed with it if `owns_ctx`. NULL: the pool's */
     int64_t queued_ns;
-    uint32_t index; /* in the array of keel_pool_map */
+    uint32_t index; /* in the arrays of keel_pool_map */
     bool owns_ctx, measured;
-    bool kept; /* what it owns stays the submitter's, whatever happens */
+    bool of_map; /* its context ends with the pool's, and what it owns stays the submitter's */
 };
 
 /* Where the user's job begins in a slot: aligned for any type. */
@@ -44,6 +45,14 @@ enum { KEEL__JOB_BYTES = (sizeof(keel__job) + 15) / 16 * 16 };
 static inline void *keel__job_in(const keel__job *job)
 {
     return (char *)(uintptr_t)job + KEEL__JOB_BYTES;
+}
+
+/* Where the result of a job with `done` goes. */
+static inline void *keel__job_out(const keel__job *job)
+{
+    unsigned char *outs = job->done->outs;
+
+    return outs != NULL ? outs + job->index * job->done->out_bytes : NULL;
 }
 
 typedef struct keel__pool_worker {
@@ -98,6 +107,9 @@ void keel__pool_empty(keel_pool *pool, keel_err *why);
  * where the job itself brings none; says whether there is one now for the channel of results. */
 bool keel__pool_run(keel_pool *pool, keel__pool_worker *worker, keel_ctx *ctx, const keel__job *job,
                     void *out);
+
+/* Has `ctx` end when the pool's does, until *out is freed. */
+KEEL_NODISCARD keel_err *keel__pool_end_with(keel_ctx *pool_ctx, keel_ctx *ctx, keel_after **out);
 
 /* A job will not be run, because of `err`, which it takes. The user's part is freed. */
 void keel__pool_drop(keel_pool *pool, const keel__job *job, keel_err *err);

@@ -21,7 +21,6 @@ struct keel_future {
     bool succeeded;
     keel__a32 taken; /* what the result owns has a new owner */
     void (*result_free)(void *out);
-    size_t out_bytes;
     _Alignas(16) unsigned char out[];
 };
 
@@ -59,7 +58,8 @@ static keel_err *make_future(keel_pool *pool, keel_ctx *ctx, keel_future **out)
     future->done.ended = ended;
     future->ctx = ctx;
     future->refs.v = 2;
-    future->out_bytes = pool->fn.out_bytes;
+    future->done.outs = pool->fn.out_bytes > 0 ? future->out : NULL;
+    future->done.out_bytes = pool->fn.out_bytes;
     future->result_free = pool->fn.out_bytes > 0 ? pool->opts.result_free : NULL;
     keel_waitgroup_add(&future->running, 1);
     return NULL;
@@ -101,7 +101,6 @@ keel_err *keel_pool_start(keel_ctx *ctx, keel_pool *pool, const void *job,
         slot->ctx = own;
         slot->owns_ctx = future == NULL;
         slot->done = future != NULL ? &future->done : NULL;
-        slot->out = future != NULL && future->out_bytes > 0 ? future->out : NULL;
         err = keel__pool_queue(ctx, pool, slot);
         if ((void *)slot != (void *)small)
             keel_mem_free(slot);
@@ -125,7 +124,7 @@ keel_err *keel_future_wait(keel_ctx *ctx, keel_future *future, void *out)
     if (future->err != NULL)
         return keel_err_retain(future->err);
     if (out != NULL) {
-        memcpy(out, future->out, future->out_bytes);
+        memcpy(out, future->out, future->done.out_bytes);
         keel__store(&future->taken, 1);
     }
     return NULL;
@@ -187,7 +186,7 @@ static void mapped(keel__job_done *done, const keel__job *job, keel_err *err)
 }
 
 /* Queues one, and waits for room in any case. */
-static keel_err *map_one(mapping *map, const void *job, void *out, uint32_t index)
+static keel_err *map_one(mapping *map, const void *job, uint32_t index)
 {
     keel_pool *pool = map->pool;
     _Alignas(16) char small[KEEL__POOL_SMALL_BYTES];
@@ -196,10 +195,9 @@ static keel_err *map_one(mapping *map, const void *job, void *out, uint32_t inde
     if (slot == NULL)
         return KEEL_ERR_NOMEM;
     slot->done = &map->done;
-    slot->out = out;
     slot->ctx = map->ctx;
     slot->index = index;
-    slot->kept = true;
+    slot->of_map = true;
     keel_waitgroup_add(&map->running, 1);
     keel_err *err = keel_chan_send(map->ctx, pool->queue, slot);
     if (err != NULL)
@@ -212,25 +210,26 @@ static keel_err *map_one(mapping *map, const void *job, void *out, uint32_t inde
 keel_err *keel_pool_map(keel_ctx *ctx, keel_pool *pool, const void *jobs, size_t count, void *out)
 {
     keel__need(pool != NULL, "keel_pool_map", "pool");
-    const size_t in_bytes = pool->fn.in_bytes, out_bytes = out != NULL ? pool->fn.out_bytes : 0;
-    mapping map = { .done = { mapped }, .pool = pool };
+    const size_t in_bytes = pool->fn.in_bytes, out_bytes = pool->fn.out_bytes;
+    mapping map = { .done = { mapped, out, out_bytes }, .pool = pool };
+    keel_after *after = NULL;
 
-    keel__need(out != NULL || pool->fn.out_bytes == 0, "keel_pool_map", "out");
+    keel__need(out != NULL || out_bytes == 0, "keel_pool_map", "out");
     KEEL_TRY(keel_ctx_err(ctx));
     if (count > UINT32_MAX)
         return keel__bad_option(pool->opts.name, "count", "is more than 2^32 - 1");
-    if (out != NULL)
-        memset(out, 0, count * pool->fn.out_bytes);
+    if (out_bytes == 0)
+        map.done.outs = NULL;
+    else
+        memset(out, 0, count * out_bytes);
     map.ctx = keel_ctx_with_cancel(ctx);
-    for (size_t i = 0; i < count; i++) {
-        keel_err *err = map_one(&map, (const char *)jobs + i * in_bytes,
-                                out_bytes > 0 ? (char *)out + i * out_bytes : NULL, (uint32_t)i);
-        if (err != NULL) {
-            fail_mapping(&map, err);
-            break;
-        }
-    }
+    keel_err *err = keel__pool_end_with(pool->ctx, map.ctx, &after);
+    for (size_t i = 0; err == NULL && i < count; i++)
+        err = map_one(&map, (const char *)jobs + i * in_bytes, (uint32_t)i);
+    if (err != NULL)
+        fail_mapping(&map, err);
     keel_err_free(keel_waitgroup_wait(NULL, &map.running)); /* without a context it cannot fail */
+    keel_after_free(after);
     keel_ctx_free(map.ctx);
     return map.err;
 }

@@ -59,7 +59,7 @@ void keel__pool_drop(keel_pool *pool, const keel__job *job, keel_err *err)
         tell(pool, job, NULL, err);
     else
         keel_err_free(err); /* that it was dropped is counted, and no failure of its own */
-    if (pool->opts.job_free != NULL && !job->kept)
+    if (pool->opts.job_free != NULL && !job->of_map)
         pool->opts.job_free(keel__job_in(job));
     if (job->owns_ctx)
         keel_ctx_free(job->ctx);
@@ -70,6 +70,16 @@ static void end_job(void *ctx)
     keel_ctx_cancel(ctx);
 }
 
+keel_err *keel__pool_end_with(keel_ctx *pool_ctx, keel_ctx *ctx, keel_after **out)
+{
+    keel_err *err = keel_ctx_after(out, pool_ctx, end_job, ctx);
+
+    if (!keel_err_is(err, KEEL_ERR_INVAL)) /* INVAL: pool_ctx never ends */
+        return err;
+    keel_err_free(err);
+    return NULL;
+}
+
 /* Calls the user's function, under a context that ends with the pool's, the job's own and the time. */
 static keel_err *call(keel_pool *pool, keel_ctx *ctx, const keel__job *job, void *out)
 {
@@ -77,15 +87,17 @@ static keel_err *call(keel_pool *pool, keel_ctx *ctx, const keel__job *job, void
     keel_after *after = NULL;
     keel_ctx *own = NULL;
 
-    if (job->ctx != NULL) { /* of another family: the pool's end is handed on */
+    if (job->of_map) {
+        ctx = job->ctx;
+        own = timeout_ns > 0 ? keel_ctx_with_timeout(ctx, timeout_ns) : NULL;
+    } else if (job->ctx != NULL) { /* of another family: the pool's end is handed on */
         own = timeout_ns > 0 ? keel_ctx_with_timeout(job->ctx, timeout_ns)
                              : keel_ctx_with_cancel(job->ctx);
-        keel_err *err = keel_ctx_after(&after, ctx, end_job, own);
-        if (err != NULL && !keel_err_is(err, KEEL_ERR_INVAL)) { /* INVAL: ctx never ends */
+        keel_err *err = keel__pool_end_with(ctx, own, &after);
+        if (err != NULL) {
             keel_ctx_free(own);
             return err;
         }
-        keel_err_free(err);
     } else if (timeout_ns > 0) {
         own = keel_ctx_with_timeout(ctx, timeout_ns);
     }
@@ -120,7 +132,7 @@ bool keel__pool_run(keel_pool *pool, keel__pool_worker *worker, keel_ctx *ctx, c
         start_ns = keel_ctx_now(ctx);
         keel__times_add(&worker->wait, start_ns - job->queued_ns);
     }
-    keel_err *err = call(pool, ctx, job, job->done != NULL ? job->out : out);
+    keel_err *err = call(pool, ctx, job, job->done != NULL ? keel__job_out(job) : out);
     if (measured)
         keel__times_add(&worker->run, keel_ctx_now(ctx) - start_ns);
     if (worker != NULL)
@@ -139,8 +151,7 @@ bool keel__pool_run(keel_pool *pool, keel__pool_worker *worker, keel_ctx *ctx, c
 static inline bool is_plain(const keel_pool *pool, const keel__job *job)
 {
     keel__point(KEEL__OP_CTX_ERR, pool->ctx);
-    return job->ctx == NULL && job->done == NULL && !job->measured &&
-           keel__load(&pool->ctx->state) == KEEL__CTX_LIVE && pool->ctx->deadline_ns == INT64_MAX;
+    return job->ctx == NULL && job->done == NULL && !job->measured && keel__ctx_runs(pool->ctx);
 }
 
 /* Runs the jobs of a batch, and sends their results. */
@@ -161,7 +172,7 @@ static void work_off(keel__pool_worker *worker, size_t count)
             keel_err *err = pool->fn.fn(pool->ctx, keel__job_in(job), out, pool->opts.arg);
             count_end(worker, err);
             has_result = err == NULL && pool->results != NULL;
-            if (!has_result)
+            if (err != NULL || (!has_result && pool->opts.result_free != NULL))
                 tell(pool, job, err == NULL ? out : NULL, err);
         } else {
             has_result = keel__pool_run(pool, worker, pool->ctx, job, out);

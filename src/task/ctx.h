@@ -114,6 +114,9 @@ void keel__ctx_end_timeout(keel_ctx *ctx);
 /* The timer's function. */
 void keel__ctx_fire(keel__timer *timer);
 
+/* Instead of it, when the runtime ends before. */
+void keel__ctx_forget_timer(keel__timer *timer);
+
 /* A child on a runtime that may be another than the parent's, and not NULL. NULL without memory. */
 keel_ctx *keel__ctx_child(keel_ctx *parent, keel_runtime *rt, keel_clock *clock);
 

@@ -198,6 +198,11 @@ void keel__ctx_fire(keel__timer *timer)
     release(ctx, 1); /* the timer's */
 }
 
+void keel__ctx_forget_timer(keel__timer *timer)
+{
+    release(keel__container(timer, keel_ctx, timer), 1);
+}
+
 /* The parent, if it has set the deadline: with a reference. */
 static keel_ctx *who_set_deadline(keel_ctx *ctx)
 {

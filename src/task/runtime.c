@@ -33,6 +33,8 @@ keel_err *keel__worker_init(keel__worker *worker, keel_runtime *rt, unsigned ind
     worker->spare_max = keel__group_spare_max();
     worker->index = index;
     keel__timers_init(&worker->timers);
+    if (!rt->clock->manual)
+        keel__timers_use_wheel(&worker->timers, keel_clock_now(rt->clock));
     keel_rand_seed(&worker->rand, seed + index);
     worker->clock_sleeper.wake = on_clock;
     keel__store_relaxed(&worker->clock_sleeper.deadline_ns, (uint64_t)INT64_MAX);
@@ -72,6 +74,8 @@ static void dismantle(keel_runtime *rt, unsigned loops, unsigned first, unsigned
         keel__thread_join(rt->workers[i].thread);
     keel__monitor_deinit(rt);
     keel__offload_deinit(&rt->offload);
+    for (unsigned i = 0; i < loops; i++)
+        keel__worker_end_timers(&rt->workers[i]);
     while (keel__load(&rt->visitors) != 0)
         keel__thread_yield(); /* for the few instructions that it takes */
     keel__ctx_free(rt->root);

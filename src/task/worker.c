@@ -221,17 +221,6 @@ bool keel__worker_run(keel__worker *worker, keel__task *task)
     return ended;
 }
 
-static void fire_timers(keel__worker *worker)
-{
-    keel__timer *timer;
-
-    if (keel__timers_next(&worker->timers) == INT64_MAX)
-        return;
-    int64_t now_ns = keel_clock_now(worker->rt->clock);
-    while ((timer = keel__timers_pop(&worker->timers, now_ns)) != NULL)
-        timer->fire(timer);
-}
-
 /* Looks at the clock: fires timers, and polls the loop if that is due. Sets the next budget so that the
  * tasks until then take about LOOK_NS. */
 static void look(keel__worker *worker)
@@ -242,7 +231,7 @@ static void look(keel__worker *worker)
     worker->budget = BUDGET;
     if (spent_ns > LOOK_NS)
         worker->budget = (unsigned)(BUDGET * (int64_t)LOOK_NS / spent_ns) + 1;
-    fire_timers(worker);
+    keel__worker_fire(worker);
     if (worker->handles != 0 && now_ns - worker->polled_ns >= LOOK_NS) {
         worker->polled_ns = now_ns;
         keel__loop_poll(&worker->loop);
@@ -255,8 +244,9 @@ static void look(keel__worker *worker)
 static void wait_in_loop(keel__worker *worker, int64_t limit_ns)
 {
     keel_clock *clock = worker->rt->clock;
-    int64_t next_ns = keel__timers_next(&worker->timers);
 
+    if (keel__timers_any_hurried(&worker->timers))
+        return;
     if (worker->handles != 0) {
         keel__loop_poll(&worker->loop); /* to tell the kernel of new handles */
 
@@ -265,9 +255,11 @@ static void wait_in_loop(keel__worker *worker, int64_t limit_ns)
         if (!keel__queue_asleep(worker) || keel__queue_has_work(worker))
             return;
     }
-    if (next_ns != INT64_MAX) {
-        int64_t left_ns = next_ns - keel_clock_now(clock);
+    if (keel__timers_next(&worker->timers) != INT64_MAX) {
+        int64_t now_ns = keel_clock_now(clock);
 
+        keel__timers_settle(&worker->timers, now_ns);
+        int64_t left_ns = keel__timers_next(&worker->timers) - now_ns;
         if (left_ns <= 0)
             return;
         if (!clock->manual && left_ns < limit_ns)
@@ -311,7 +303,7 @@ void keel__worker_loop(keel__worker *worker)
                 look(worker);
             continue;
         }
-        fire_timers(worker);
+        keel__worker_fire(worker);
         if (worker->handles != 0)
             keel__loop_poll(&worker->loop);
         if (keel__queue_has_work(worker) || keel__queue_search(worker))
@@ -325,20 +317,4 @@ void keel__worker_loop(keel__worker *worker)
         keel__fault_leave(worker);
     keel__bufpool_leave(worker);
     keel__process_set_worker(NULL);
-}
-
-/* ---- Timers ---- */
-
-void keel__worker_arm(keel_runtime *rt, keel__timer *timer)
-{
-    keel__worker *worker = keel__queue_worker_for(rt);
-
-    timer->worker = worker;
-    if (keel__timers_add(&worker->timers, timer) && worker != keel__worker_self())
-        keel__worker_wake(worker);
-}
-
-bool keel__worker_disarm(keel__timer *timer)
-{
-    return keel__timers_remove(&timer->worker->timers, timer);
 }

@@ -128,8 +128,15 @@ void keel__worker_wake(keel__worker *worker);
 /* Arms a timer on a worker: the calling one if it is of that runtime, else any. */
 void keel__worker_arm(keel_runtime *rt, keel__timer *timer);
 
-/* Disarms it; false if it has fired, or is about to. */
+/* Disarms it. False: it has fired or is about to; also if it is disarmed elsewhere than on the worker that has
+ * armed it, which then fires it as soon as it can. One alone may disarm a timer. */
 bool keel__worker_disarm(keel__timer *timer);
+
+/* Fires the calling worker's timers that are due. */
+void keel__worker_fire(keel__worker *worker);
+
+/* The worker has ended: disarms all its timers for good. */
+void keel__worker_end_timers(keel__worker *worker);
 
 /* Lets an auto-advancing clock move on if nobody has anything to do, and looks for a deadlock. Called when that
  * may be so. Says for how long the worker may sleep. */

@@ -150,18 +150,46 @@ static void a_timer_is_stopped_while_its_runtime_ends(void)
     keel_chan_free(s.never);
 }
 
+static keel_err *make_shared(keel_ctx *ctx, void *scene_)
+{
+    scene *s = scene_;
+
+    (void)ctx;
+    s->timed = keel_ctx_with_timeout(keel_runtime_ctx(s->rt), KEEL_MS(1));
+    sim_check(!s->timed->timer.own);
+    return NULL;
+}
+
+/* On a manual clock, where timers are shared. */
+static void a_context_outlives_its_runtime(void)
+{
+    keel_clock *clock;
+
+    keel__machine_quiet(true);
+    sim_ok(keel_clock_manual_new(&clock, NULL));
+    keel__machine_quiet(false);
+    scene s = { .rt = simcore_runtime(1, clock) };
+    sim_ok(keel_group_wait(go_on(&s, 0, make_shared)));
+    sim_ok(keel_runtime_stop(NULL, s.rt));
+    sim_check(keel_ctx_err(s.timed) == KEEL_ERR_CANCELLED);
+    keel_ctx_free(s.timed); /* must not look for the worker */
+    keel_clock_free(clock);
+}
+
 simcore_test(a_timer_fires_while_another_worker_stops_it)
     simcore_test(two_workers_stop_timers_of_a_third)
         simcore_test(a_sleeper_hears_of_a_stopped_timer_and_fires_the_next)
             simcore_test(a_timer_is_stopped_while_its_runtime_ends)
+                simcore_test(a_context_outlives_its_runtime)
 
-                int main(void)
+                    int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_timer_fires_while_another_worker_stops_it_holds),
         cmocka_unit_test(two_workers_stop_timers_of_a_third_holds),
         cmocka_unit_test(a_sleeper_hears_of_a_stopped_timer_and_fires_the_next_holds),
         cmocka_unit_test(a_timer_is_stopped_while_its_runtime_ends_holds),
+        cmocka_unit_test(a_context_outlives_its_runtime_holds),
     };
 
     simcore_install();

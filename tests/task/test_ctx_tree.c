@@ -403,6 +403,56 @@ static void cancelling_comes_too_late_after_an_unseen_deadline(void **state)
     keel_err_free(slow);
 }
 
+/* ---- After a runtime ---- */
+
+enum { KEPT = 200 };
+
+typedef struct kept {
+    keel_ctx *all[KEPT];
+} kept;
+
+static keel_err *keep_contexts(keel_ctx *ctx, void *arg)
+{
+    kept *k = arg;
+
+    ctx = keel_runtime_ctx(keel_ctx_runtime(ctx));
+    k->all[0] = keel_ctx_with_value(ctx, &key, keel_any_text("a text that is copied"));
+    for (size_t i = 1; i < KEPT; i++) {
+        keel_ctx *parent = i % 5 == 0 ? ctx : k->all[i - 1];
+
+        k->all[i] = i % 3 == 0   ? keel_ctx_with_timeout(parent, KEEL_HOUR(1))
+                    : i % 7 == 0 ? keel_ctx_without_cancel(parent)
+                                 : keel_ctx_with_cancel(parent);
+    }
+    return NULL;
+}
+
+/* More than the runtime's first memory for contexts has room for, so that all of it is seen to go. */
+static void contexts_outlive_their_runtime(void **state)
+{
+    (void)state;
+    for (int manual = 0; manual < 2; manual++) {
+        keel_clock *clock = manual ? new_clock(false) : NULL;
+        keel_runtime *rt = new_runtime(clock, 2);
+        kept k;
+
+        assert_ok(keel_runtime_run(rt, keep_contexts, &k));
+        assert_ok(keel_runtime_stop(NULL, rt));
+        assert_ptr_equal(keel_ctx_err(k.all[4]), KEEL_ERR_CANCELLED);
+        for (size_t i = 0; i < KEPT; i++) {
+            keel_str text;
+
+            if (i == 4)
+                continue;
+            keel_ctx_free(k.all[i]);
+            assert_true(keel_any_get_str(keel_ctx_value(k.all[4], &key), &text));
+            assert_int_equal(text.len, 21);
+        }
+        keel_ctx_free(k.all[4]);
+        keel_clock_free(clock);
+    }
+}
+
 /* ---- On two runtimes ---- */
 
 static keel_err *look_at_group(keel_ctx *ctx, void *arg)
@@ -705,6 +755,7 @@ int main(void)
         support_test(threads_time_out_by_themselves),
         support_test(every_look_at_it_sees_the_deadline),
         support_test(cancelling_comes_too_late_after_an_unseen_deadline),
+        support_test(contexts_outlive_their_runtime),
         support_test(a_group_has_its_parents_deadline_and_cause),
         support_test(a_group_goes_by_its_own_clock),
         support_test(a_context_of_one_runtime_ends_waits_on_another),

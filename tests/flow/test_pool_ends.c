@@ -64,10 +64,10 @@ static keel_err *results_without_a_channel_are_freed(keel_ctx *ctx, void *arg)
 
     (void)arg;
     KEEL_TRY(POOL(&w, .batch = 4));
-    for (int i = 0; i < 5; i++)
+    for (int i = 0; i < 50; i++) /* more than are measured */
         KEEL_TRY(keel_pool_submit(ctx, w.pool, &i));
     KEEL_TRY(keel_pool_close(ctx, w.pool));
-    KEEL_CHECK(w.ran == 5);
+    KEEL_CHECK(w.ran == 50);
     keel_pool_free(w.pool);
 
     KEEL_TRY(POOL(&w, .on_done = hear));
@@ -139,6 +139,55 @@ static keel_err *mapped_jobs_end_with_the_pool(keel_ctx *ctx, void *arg)
     for (int i = 0; i < 8; i++)
         keel_mem_free(out[i]);
     keel_pool_free(w.pool);
+    return NULL;
+}
+
+static keel_err *sleep_long(keel_ctx *ctx, const void *in, void *out, void *arg)
+{
+    (void)in, (void)arg;
+    *(int *)out = 1;
+    return keel_sleep(ctx, KEEL_S(10));
+}
+
+static keel_err *cancel_soon(keel_ctx *ctx, void *arg)
+{
+    KEEL_TRY(keel_sleep(ctx, KEEL_MS(1)));
+    keel_pool_cancel(arg);
+    return NULL;
+}
+
+static keel_err *mapped_jobs_that_wait_end_with_the_pool(keel_ctx *ctx, void *arg)
+{
+    const int64_t start_ns = keel_ctx_now(ctx);
+    const int jobs[2] = { 0 };
+    keel_pool *pool;
+    int out[2];
+
+    (void)arg;
+    KEEL_TRY(keel_pool_new(ctx, &pool, KEEL_FN(sleep_long, int, int),
+                           &(keel_pool_opts){ .workers = 2 }));
+    keel_group *group = keel_group_new(ctx, NULL);
+    keel_group_go(group, cancel_soon, pool);
+    check_err(keel_pool_map(ctx, pool, jobs, 2, out), KEEL_ERR_CANCELLED);
+    KEEL_CHECK(keel_ctx_now(ctx) == start_ns + KEEL_MS(1));
+    KEEL_TRY(keel_group_wait(group));
+    keel_pool_free(pool);
+    return NULL;
+}
+
+static keel_err *each_mapped_job_has_its_time(keel_ctx *ctx, void *arg)
+{
+    const int64_t start_ns = keel_ctx_now(ctx);
+    const int jobs[2] = { 0 };
+    keel_pool *pool;
+    int out[2];
+
+    (void)arg;
+    KEEL_TRY(keel_pool_new(ctx, &pool, KEEL_FN(sleep_long, int, int),
+                           &(keel_pool_opts){ .workers = 2, .job_timeout_ns = KEEL_MS(3) }));
+    check_err(keel_pool_map(ctx, pool, jobs, 2, out), KEEL_ERR_DEADLINE);
+    KEEL_CHECK(keel_ctx_now(ctx) == start_ns + KEEL_MS(3));
+    keel_pool_free(pool);
     return NULL;
 }
 
@@ -377,6 +426,8 @@ RUNS(results_without_a_channel_are_freed)
 RUNS(who_waits_for_a_future_takes_its_result)
 RUNS(what_map_is_given_stays_the_callers)
 RUNS(mapped_jobs_end_with_the_pool)
+RUNS(mapped_jobs_that_wait_end_with_the_pool)
+RUNS(each_mapped_job_has_its_time)
 RUNS(many_large_jobs_wait_for_room_too)
 RUNS(dropping_is_no_failure)
 RUNS(finishing_ends_the_results)
@@ -388,6 +439,8 @@ int main(void)
         support_test(runs_who_waits_for_a_future_takes_its_result),
         support_test(runs_what_map_is_given_stays_the_callers),
         support_test(runs_mapped_jobs_end_with_the_pool),
+        support_test(runs_mapped_jobs_that_wait_end_with_the_pool),
+        support_test(runs_each_mapped_job_has_its_time),
         support_test(runs_many_large_jobs_wait_for_room_too),
         support_test(runs_dropping_is_no_failure),
         support_test(runs_finishing_ends_the_results),

@@ -75,12 +75,13 @@ static void show(letters *l, const order *o, letter_stage stage, const keel_err 
                 letter_stage_names[stage], KEEL_ERR_STR(err));
 }
 
-void letters_put(const void *item, const keel_err *err, void *arg)
+void letters_put(keel_ctx *ctx, const char *name, const void *item, const keel_err *err, void *arg)
 {
     const order *o = *(order *const *)item;
     letters *l = ((letter_box *)arg)->letters;
     const letter_stage stage = o->problem != NULL ? READ : ((letter_box *)arg)->stage;
 
+    (void)ctx, (void)name;
     l->boxes[stage].count++;
     show(l, o, stage, err);
     if (!l->kept || l->err != NULL)

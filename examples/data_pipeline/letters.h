@@ -41,7 +41,8 @@ struct letters {
 keel_err *letters_open(keel_ctx *ctx, letters *l, const char *path);
 
 /* A dead_letter function, for items that are order *. */
-void letters_put(const void *item, const keel_err *err, void *arg);
+void letters_put(keel_ctx *ctx, const char *stage, const void *item, const keel_err *err,
+                 void *arg);
 
 /* Has all of them on the disk. Errors: also what letters_put could not return. */
 keel_err *letters_sync(keel_ctx *ctx, letters *l);

@@ -98,14 +98,15 @@ typedef struct keel_breaker_call {
     int64_t keel__start_ns;
 } keel_breaker_call;
 
-/** Begins a call, which must be ended by one of the two below. Errors: KEEL_ERR_BREAKER_OPEN. */
+/** Begins a call, which must be ended by one of the two below. Ending it once more does nothing. Errors:
+ * KEEL_ERR_BREAKER_OPEN. */
 KEEL_NODISCARD keel_err *keel_breaker_begin(keel_breaker *breaker, keel_breaker_call *call);
 
 /** Ends a call that failed with `err`, or succeeded (NULL). */
-void keel_breaker_end(keel_breaker *breaker, const keel_breaker_call *call, const keel_err *err);
+void keel_breaker_end(keel_breaker *breaker, keel_breaker_call *call, const keel_err *err);
 
 /** Ends a call that says nothing about what was called: it is not counted. */
-void keel_breaker_forget(keel_breaker *breaker, const keel_breaker_call *call);
+void keel_breaker_forget(keel_breaker *breaker, keel_breaker_call *call);
 
 /* ---- Looking and steering ---- */
 

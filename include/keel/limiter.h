@@ -63,9 +63,9 @@ KEEL_NODISCARD bool keel_limiter_reserve(keel_limiter *limiter, double count,
 
 /**
  * Gives a reservation back that will not be used, if its time has not come: its tokens, but for those
- * that reservations made after it already count on. Source: Reservation.Cancel.
+ * that reservations made after it already count on. Doing so again does nothing. Source: Reservation.Cancel.
  */
-void keel_limiter_cancel(keel_limiter *limiter, const keel_reservation *reservation);
+void keel_limiter_cancel(keel_limiter *limiter, keel_reservation *reservation);
 
 /**
  * Waits for `count` tokens, first come, first served.

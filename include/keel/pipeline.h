@@ -99,9 +99,10 @@ typedef struct keel_stage_opts {
         timeout_ns; /**< For each attempt: its context then ends, with KEEL_ERR_DEADLINE. 0: none. */
     const keel_retry *retry; /**< How to try again. Borrowed. NULL: one attempt. */
     keel_stage_error on_error;
-    /** Gets the item and why it failed, both borrowed for the call. It may wait; one call at a time in a
-     * pipeline. */
-    void (*dead_letter)(const void *item, const keel_err *err, void *arg);
+    /** Gets the item, the stage that gave it up and why, all borrowed for the call, under the context of the
+     * stage. It may wait; one call at a time in a pipeline. */
+    void (*dead_letter)(keel_ctx *ctx, const char *stage, const void *item, const keel_err *err,
+                        void *arg);
     void *dead_letter_arg;
     void (*item_free)(void *item); /**< Frees what an item that this stage put out points to. */
     void *arg;                     /**< For the stage's function. */

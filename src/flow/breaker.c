@@ -257,7 +257,16 @@ static change judge(keel_breaker *breaker, int64_t now_ns, bool bad)
     return (change){ 0 };
 }
 
-void keel_breaker_end(keel_breaker *breaker, const keel_breaker_call *call, const keel_err *err)
+/* Whether what becomes of a call counts: it began in this state, and has not been ended before. */
+static bool ends_now(const keel_breaker *breaker, keel_breaker_call *call)
+{
+    const bool counts = call->keel__generation == breaker->generation;
+
+    call->keel__generation = UINT64_MAX;
+    return counts;
+}
+
+void keel_breaker_end(keel_breaker *breaker, keel_breaker_call *call, const keel_err *err)
 {
     keel__need(breaker != NULL, "keel_breaker_end", "breaker");
     keel__point(KEEL__OP_BREAKER_END, breaker);
@@ -269,7 +278,7 @@ void keel_breaker_end(keel_breaker *breaker, const keel_breaker_call *call, cons
     const change passed = pass_time(breaker, now_ns);
     change judged = { 0 };
 
-    if (call->keel__generation == breaker->generation) {
+    if (ends_now(breaker, call)) {
         breaker->stats.calls++;
         breaker->stats.failures += failed;
         breaker->stats.slow += slow;
@@ -284,13 +293,13 @@ void keel_breaker_end(keel_breaker *breaker, const keel_breaker_call *call, cons
     leave(breaker, passed, judged);
 }
 
-void keel_breaker_forget(keel_breaker *breaker, const keel_breaker_call *call)
+void keel_breaker_forget(keel_breaker *breaker, keel_breaker_call *call)
 {
     keel__need(breaker != NULL, "keel_breaker_forget", "breaker");
     keel__point(KEEL__OP_BREAKER_END, breaker);
     const change passed = pass_time(breaker, enter(breaker));
 
-    if (call->keel__generation == breaker->generation && breaker->state == KEEL_BREAKER_HALF_OPEN) {
+    if (ends_now(breaker, call) && breaker->state == KEEL_BREAKER_HALF_OPEN) {
         breaker->probing--;
         breaker->probing_since_ns = breaker->last_probe_ns;
         breaker->probes_left++;

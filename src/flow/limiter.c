@@ -98,11 +98,12 @@ bool keel_limiter_reserve(keel_limiter *limiter, double count, keel_reservation 
     return possible;
 }
 
-void keel_limiter_cancel(keel_limiter *limiter, const keel_reservation *reservation)
+void keel_limiter_cancel(keel_limiter *limiter, keel_reservation *reservation)
 {
     const int64_t now_ns = now(limiter, __func__);
     keel__bucket_give_back(enter(limiter, __func__, now_ns), reservation, now_ns);
     leave(limiter);
+    *reservation = (keel_reservation){ 0 }; /* of no tokens, at a time that has come */
 }
 
 keel_err *keel_limiter_wait(keel_ctx *ctx, keel_limiter *limiter, double count)

@@ -42,7 +42,7 @@ static void give_up(keel__carrier *c, const keel__stage *stage, keel__counts *co
             break;
         case KEEL_STAGE_DEAD_LETTER:
             keel_mutex_lock(&c->segment->plan->letters);
-            opts->dead_letter(item, err, opts->dead_letter_arg);
+            opts->dead_letter(c->ctx, stage->name, item, err, opts->dead_letter_arg);
             keel_mutex_unlock(&c->segment->plan->letters);
             keel_err_free(err);
             break;

@@ -217,8 +217,8 @@ static const char *stops(run *r, const keel_err *err)
 /* The error that a run ends with. Takes `err`. */
 static keel_err *give_up(const run *r, keel_err *err, const char *stopped)
 {
-    err = keel_err_wrap(err, "failed after %d attempt%s", (int)r->attempt,
-                        r->attempt == 1 ? "" : "s");
+    if (r->attempt > 1)
+        err = keel_err_wrap(err, "failed after %d attempts", (int)r->attempt);
     err = keel_err_with(err, "attempts", keel_any_i64(r->attempt));
     return keel_err_with(err, "stopped", keel_any_str(keel_str_from(stopped)));
 }

@@ -241,7 +241,7 @@ case_is 'values that make no sense, each with its field and value'
 
 csv '1,A,tea,1,XXX,2026-01-03T09:12:44Z' >rate.csv
 run 3 rate.csv
-dead enrich 2 'failed after 1 attempt: no rate for XXX: not found'
+dead enrich 2 'no rate for XXX: not found'
 case_is 'a currency without a rate is not asked for again'
 
 run 0 --faults 1 -v good.csv
@@ -260,8 +260,8 @@ case_is 'without a file for them the first dead letters are shown'
 mkdir directory
 run 3 missing good.csv directory
 out "$both"
-err 'missing: failed after 1 attempt: open missing: no such file or directory'
-err 'directory: failed after 1 attempt: open directory: is a directory'
+err 'missing: open missing: no such file or directory'
+err 'directory: open directory: is a directory'
 dead read 0 '"file":"missing"'
 dead read 0 '"file":"directory"'
 case_is 'a missing file and a directory do not keep the others from being counted'

@@ -245,6 +245,35 @@ static void three_good_probes_close_it(void **state)
     tear_down(&r);
 }
 
+static void a_call_ends_once(void **state)
+{
+    (void)state;
+    rig r = opened((keel_breaker_opts){ 0 });
+    keel_breaker_call probes[3];
+    keel_breaker_stats stats;
+
+    keel_clock_advance(r.clock, KEEL_S(5));
+    assert_ok(keel_breaker_begin(r.breaker, &probes[0]));
+    keel_breaker_forget(r.breaker, &probes[0]);
+    keel_breaker_forget(r.breaker, &probes[0]); /* or a fourth could begin */
+    for (int i = 0; i < 3; i++)
+        assert_ok(keel_breaker_begin(r.breaker, &probes[i]));
+    assert_refused(&r);
+    keel_breaker_end(r.breaker, &probes[0], NULL);
+    for (int i = 0; i < 3; i++)
+        keel_breaker_end(r.breaker, &probes[0], NULL); /* or it would close */
+    assert_state(&r, KEEL_BREAKER_HALF_OPEN);
+    keel_breaker_get_stats(r.breaker, &stats);
+    const uint64_t before = stats.calls;
+    keel_breaker_forget(r.breaker, &probes[1]);
+    keel_breaker_end(r.breaker, &probes[1], broken);
+    keel_breaker_get_stats(r.breaker, &stats);
+    assert_int_equal(stats.calls, before);
+    assert_state(&r, KEEL_BREAKER_HALF_OPEN);
+    keel_breaker_end(r.breaker, &probes[2], NULL);
+    tear_down(&r);
+}
+
 static void closing_empties_the_window(void **state)
 {
     (void)state;
@@ -660,6 +689,7 @@ int main(void)
         support_test(the_user_says_what_a_failure_is),
         support_test(it_opens_for_five_seconds_to_the_nanosecond),
         support_test(three_good_probes_close_it),
+        support_test(a_call_ends_once),
         support_test(closing_empties_the_window),
         support_test(each_time_it_opens_for_longer),
         support_test(jitter_is_a_tenth_and_never_beyond_the_most),

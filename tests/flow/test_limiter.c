@@ -100,6 +100,21 @@ static void reservations_stand_in_line(void **state)
     tear_down(&r);
 }
 
+static void a_reservation_is_cancelled_once(void **state)
+{
+    (void)state;
+    rig r = set_up(10, 10);
+    keel_reservation a, b;
+
+    assert_true(keel_limiter_reserve(r.limiter, 10, &a));
+    assert_true(keel_limiter_reserve(r.limiter, 5, &b));
+    keel_limiter_cancel(r.limiter, &b);
+    assert_int_equal(keel_limiter_delay(r.limiter, 5), KEEL_MS(500));
+    keel_limiter_cancel(r.limiter, &b);
+    assert_int_equal(keel_limiter_delay(r.limiter, 5), KEEL_MS(500));
+    tear_down(&r);
+}
+
 static void a_cancelled_reservation_gives_back_what_nobody_counts_on(void **state)
 {
     (void)state;
@@ -595,6 +610,7 @@ int main(void)
         support_test(many_tokens_come_all_or_none),
         support_test(the_burst_is_the_rate_unless_told),
         support_test(reservations_stand_in_line),
+        support_test(a_reservation_is_cancelled_once),
         support_test(a_cancelled_reservation_gives_back_what_nobody_counts_on),
         support_test(a_small_reservation_before_a_large_one_gives_nothing_back),
         support_test(the_last_reservation_but_one_becomes_the_last),

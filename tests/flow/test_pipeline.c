@@ -78,10 +78,12 @@ static bool is_even(const void *item, void *arg)
     return *(const int *)item % 2 == 0;
 }
 
-static void letter(const void *item, const keel_err *err, void *arg)
+static void letter(keel_ctx *ctx, const char *stage, const void *item, const keel_err *err,
+                   void *arg)
 {
     world *w = arg;
 
+    KEEL_CHECK(keel_ctx_err(ctx) == NULL && ctx != NULL && strcmp(stage, "check") == 0);
     w->dead[*(const int *)item]++;
     keel_err_free(w->letter);
     w->letter = keel_err_retain(err);

@@ -201,20 +201,21 @@ static keel_err *merge(keel_ctx *ctx, const void *in, void *out, void *arg)
     return NULL;
 }
 
-static void letter(const void *in, const keel_err *err, void *arg)
+static void letter(keel_ctx *ctx, const char *stage, const void *in, const keel_err *err, void *arg)
 {
     part *p = arg;
 
-    KEEL_CHECK(err != NULL);
+    KEEL_CHECK(err != NULL && ctx != NULL && stage != NULL);
     (void)in;
     p->w->total++;
 }
 
-static void letter_of_item(const void *in, const keel_err *err, void *arg)
+static void letter_of_item(keel_ctx *ctx, const char *stage, const void *in, const keel_err *err,
+                           void *arg)
 {
     part *p = arg;
 
-    KEEL_CHECK(err != NULL);
+    KEEL_CHECK(err != NULL && ctx != NULL && stage != NULL);
     p->w->letters[((const item *)in)->number]++;
 }
 

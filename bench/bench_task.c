@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "keel_bench.h"
 
+#include <malloc.h>
+#include <stdio.h>
+#include <unistd.h>
+
 /* Tasks: starting, joining, yielding, sleeping, and excluding one another. */
 
 enum { WIDTH = 1000, SLEEPS = 200, LOCKERS = 4 };
@@ -71,6 +75,79 @@ static void yield(bench *b)
     bench_must(keel_group_wait(group));
     bench_stop(b);
     BENCH_CHECK(done == b->n);
+}
+
+/* ---- A million tasks that wait ---- */
+
+typedef struct crowd {
+    keel_chan *gate;
+    size_t waiting;
+} crowd;
+
+static keel_err *wait_at_gate(keel_ctx *ctx, void *arg)
+{
+    crowd *c = arg;
+    int nothing;
+
+    c->waiting++;
+    keel_err_free(keel_chan_recv(ctx, c->gate, &nothing)); /* it is closed in the end */
+    return NULL;
+}
+
+static double resident_bytes(void)
+{
+    unsigned long pages = 0;
+    FILE *statm = fopen("/proc/self/statm", "r");
+
+    BENCH_CHECK(statm != NULL && fscanf(statm, "%*u %lu", &pages) == 1);
+    fclose(statm);
+    return (double)pages * (double)sysconf(_SC_PAGESIZE);
+}
+
+/* What is measured: making them, until all wait; what they occupy then; waking them, until all have ended. */
+enum { CROWD_CREATE, CROWD_RSS, CROWD_WAKE };
+
+static void blocked(bench *b, int what)
+{
+    crowd c = { 0 };
+
+    malloc_trim(0);
+    bench_must(keel_chan_new(&c.gate, sizeof(int), NULL));
+    keel_group *group = keel_group_new(bench_ctx(), &(keel_group_opts){ .limit = KEEL_UNLIMITED });
+    const double before = resident_bytes();
+    if (what == CROWD_CREATE)
+        bench_start(b);
+    for (size_t i = 0; i < b->n; i++)
+        keel_group_go(group, wait_at_gate, &c);
+    while (c.waiting < b->n)
+        keel_yield();
+    if (what == CROWD_CREATE)
+        bench_stop(b);
+    const double after = resident_bytes();
+    if (what != CROWD_CREATE)
+        bench_start(b);
+    keel_chan_close(c.gate);
+    bench_must(keel_group_wait(group));
+    if (what != CROWD_CREATE)
+        bench_stop(b);
+    if (what == CROWD_RSS)
+        b->value = (after - before) / (double)b->n;
+    keel_chan_free(c.gate);
+}
+
+static void blocked_create(bench *b)
+{
+    blocked(b, CROWD_CREATE);
+}
+
+static void blocked_rss(bench *b)
+{
+    blocked(b, CROWD_RSS);
+}
+
+static void blocked_wake(bench *b)
+{
+    blocked(b, CROWD_WAKE);
 }
 
 /* ---- Mutex ---- */
@@ -161,6 +238,22 @@ static const bench_workload workloads[] = {
       .run = yield,
       .n = 4000000,
       .procs = BENCH_P1 },
+    { .section = "blocked",
+      .name = "blocked_1m_create",
+      .peer = "keel",
+      .run = blocked_create,
+      .n = 1000000 },
+    { .section = "blocked",
+      .name = "blocked_1m_rss",
+      .peer = "keel",
+      .run = blocked_rss,
+      .n = 1000000,
+      .unit = "B/task" },
+    { .section = "blocked",
+      .name = "blocked_1m_wake",
+      .peer = "keel",
+      .run = blocked_wake,
+      .n = 1000000 },
     { .section = "mutex",
       .name = "mutex_uncontended",
       .peer = "keel",

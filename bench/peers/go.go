@@ -11,10 +11,13 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"os/exec"
 	"runtime"
 	"sort"
+	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -98,6 +101,60 @@ func spawnJoin(n int) float64 {
 
 func spawn() {
 	onProcs(func(p string) { measure("spawn_join"+p, "ns/op", 500_000, spawnJoin) })
+}
+
+// residentBytes returns how much memory the process occupies.
+func residentBytes() float64 {
+	b, err := os.ReadFile("/proc/self/statm")
+	check(err == nil)
+	var total, resident float64
+	fmt.Sscan(string(b), &total, &resident)
+	return resident * float64(os.Getpagesize())
+}
+
+// blockedOnce prints, for each of n goroutines, what making them costs until all wait at a gate, what they
+// occupy then, and what opening the gate costs until all have ended.
+func blockedOnce(n int) {
+	gate := make(chan int)
+	var waiting int64
+	var wg sync.WaitGroup
+	before := residentBytes()
+	start := time.Now()
+	wg.Add(n)
+	for i := 0; i < n; i++ {
+		go func() {
+			atomic.AddInt64(&waiting, 1)
+			<-gate
+			wg.Done()
+		}()
+	}
+	for atomic.LoadInt64(&waiting) < int64(n) {
+		runtime.Gosched()
+	}
+	create := since(start)
+	resident := residentBytes() - before
+	start = time.Now()
+	close(gate)
+	wg.Wait()
+	fmt.Println(create/float64(n), resident/float64(n), since(start)/float64(n))
+}
+
+// blocked starts a process for each run: what goroutines occupied is never given back.
+func blocked() {
+	var v [3][]float64
+	for i := 0; i < *runs; i++ {
+		n := int(1_000_000 * *scale)
+		out, err := exec.Command(os.Args[0], "blocked_once", strconv.Itoa(n)).Output()
+		check(err == nil)
+		var c, r, w float64
+		fmt.Sscan(string(out), &c, &r, &w)
+		v[0], v[1], v[2] = append(v[0], c), append(v[1], r), append(v[2], w)
+	}
+	for i, name := range []string{"create\tgo\t%.6g\tns/op\n", "rss\tgo\t%.6g\tB/task\n", "wake\tgo\t%.6g\tns/op\n"} {
+		for _, value := range v[i] {
+			fmt.Printf("blocked_1m_"+name, value)
+		}
+	}
 }
 
 func yield() {
@@ -897,11 +954,17 @@ func concat() {
 }
 
 func main() {
+	if len(os.Args) == 3 && os.Args[1] == "blocked_once" {
+		n, err := strconv.Atoi(os.Args[2])
+		check(err == nil)
+		blockedOnce(n)
+		return
+	}
 	sections := []struct {
 		name string
 		run  func()
 	}{
-		{"spawn", spawn}, {"yield", yield}, {"chan", channels}, {"pipeline", pipeline},
+		{"spawn", spawn}, {"yield", yield}, {"blocked", blocked}, {"chan", channels}, {"pipeline", pipeline},
 		{"pipeline10", tenStages}, {"pool", pool},
 		{"select", selecting}, {"sieve", sieving}, {"mutex", mutex}, {"ctx", contexts}, {"timer", timers},
 		{"sleep", sleeping}, {"err", errs}, {"map", maps}, {"sort", sorts}, {"buf", buffers},

@@ -7,6 +7,8 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include <keel/mem.h>
@@ -23,6 +25,9 @@
 #ifndef MADV_GUARD_INSTALL
 #define MADV_GUARD_INSTALL 102 /* Linux 6.13: a guard that is not a mapping of its own */
 #endif
+#ifndef PIDFD_SELF
+#define PIDFD_SELF (-10000) /* Linux 6.14 */
+#endif
 #ifndef MAP_STACK
 #define MAP_STACK 0
 #endif
@@ -38,7 +43,8 @@ enum {
 #endif
     GUARD_PAGES = 4,  /* a frame with a large array must not step over it */
     CACHE_PLAIN = 64, /* what a worker keeps */
-    CACHE_LARGE = 8
+    CACHE_LARGE = 8,
+    CACHE_KEPT = 4 /* of as many, when it gives some back */
 };
 
 typedef struct keel__slab {
@@ -119,6 +125,22 @@ static keel_err *guard(const keel__stack_pool *pool, char *low)
     return limit_error("mprotect", pool->guard_bytes, errno);
 }
 
+/* Puts the guards of `count` stacks in one call, where the kernel has that; else none, or only some. */
+static bool guard_all(const keel__stack_pool *pool, char *base, size_t stride, size_t count)
+{
+#if defined(SYS_process_madvise) && !defined(KEEL_SIM_CORE)
+    struct iovec guards[SLAB_STACKS];
+
+    for (size_t i = 0; i < count; i++)
+        guards[i] = (struct iovec){ base + i * stride, pool->guard_bytes };
+    return syscall(SYS_process_madvise, PIDFD_SELF, guards, count, MADV_GUARD_INSTALL, 0) ==
+           (long)(count * pool->guard_bytes);
+#else
+    (void)pool, (void)base, (void)stride, (void)count;
+    return false;
+#endif
+}
+
 /* Maps `count` stacks of `bytes` each, guards included. */
 static keel_err *map(const keel__stack_pool *pool, size_t bytes, size_t count, char **out)
 {
@@ -130,7 +152,8 @@ static keel_err *map(const keel__stack_pool *pool, size_t bytes, size_t count, c
 #if defined(MADV_NOHUGEPAGE) && !defined(KEEL_SIM_CORE)
     madvise(base, stride * count, MADV_NOHUGEPAGE); /* else one touch commits 2 MiB */
 #endif
-    for (size_t i = 0; i < count; i++) {
+    const bool guarded = guard_all(pool, base, stride, count);
+    for (size_t i = 0; i < count && !guarded; i++) {
         keel_err *err = guard(pool, base + i * stride + pool->guard_bytes);
         if (err != NULL) {
             unmap_pages(base, stride * count);
@@ -230,6 +253,43 @@ keel_err *keel__stack_take(keel__stack_pool *pool, keel__stack_cache *cache, siz
     return NULL;
 }
 
+/* Gives the stacks that a cache has had longest back to the pool, which keeps addresses, not memory. Those of
+ * tasks that began together and end together lie side by side: one call for all of them costs a few times
+ * less than one for each. */
+static void give_back(keel__stack_pool *pool, keel__stack_cache *cache, unsigned class)
+{
+    keel__stack *given[CACHE_PLAIN], *last = cache->free[class];
+    const unsigned kept = cache->count[class] / CACHE_KEPT, count = cache->count[class] - kept;
+
+    for (unsigned i = 1; i < kept; i++)
+        last = last->next;
+    keel__stack *stack = last->next;
+    last->next = NULL;
+    cache->count[class] = kept;
+
+    for (unsigned i = 0; i < count; i++, stack = stack->next) { /* sorted by address */
+        unsigned at = i;
+
+        for (; at > 0 && given[at - 1]->low > stack->low; at--)
+            given[at] = given[at - 1];
+        given[at] = stack;
+    }
+    for (unsigned i = 0, end; i < count; i = end) {
+        const size_t stride = given[i]->bytes + pool->guard_bytes;
+
+        for (end = i + 1; end < count && given[end]->low == given[end - 1]->low + stride; end++)
+            continue;
+        madvise(given[i]->low, (end - i) * stride - pool->guard_bytes, MADV_DONTNEED);
+    }
+
+    keel__spin_lock(&pool->lock);
+    for (unsigned i = 0; i < count; i++) {
+        given[i]->next = pool->free[class];
+        pool->free[class] = given[i];
+    }
+    keel__spin_unlock(&pool->lock);
+}
+
 void keel__stack_give(keel__stack_pool *pool, keel__stack_cache *cache, keel__stack *stack)
 {
     unsigned class = stack->class;
@@ -244,11 +304,8 @@ void keel__stack_give(keel__stack_pool *pool, keel__stack_cache *cache, keel__st
         cache->count[class]++;
         return;
     }
-    madvise(stack->low, stack->bytes, MADV_DONTNEED); /* the pool keeps addresses, not memory */
-    keel__spin_lock(&pool->lock);
-    stack->next = pool->free[class];
-    pool->free[class] = stack;
-    keel__spin_unlock(&pool->lock);
+    give_back(pool, cache, class);
+    keel__stack_give(pool, cache, stack);
 }
 
 bool keel__stack_guards(const keel__stack_pool *pool, const keel__stack *stack, const void *address)

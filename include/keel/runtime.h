@@ -77,9 +77,9 @@ KEEL_NODISCARD keel_err *keel_runtime_start(keel_runtime **out, const keel_runti
  * for: one that was forgotten is misuse, and aborts with the place that made it.
  *
  * Errors: the error of `ctx` if that ends first, with the tasks that still run, by name and place
- *         of start, in the text; nothing is freed then, and it can be called again. `ctx` may be
- *         NULL, and must not be one of this runtime's. A call that keel_offload_abandon left behind
- *         is waited for without limit: it cannot be stopped.
+ *         of start, in the text, and the number of calls that keel_offload_abandon left behind and that
+ *         still run; nothing is freed then, and it can be called again. `ctx` may be NULL, and must not
+ *         be one of this runtime's. keel_runtime_dump tells what hangs there.
  */
 KEEL_NODISCARD keel_err *keel_runtime_stop(keel_ctx *ctx, keel_runtime *rt);
 

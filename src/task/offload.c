@@ -71,8 +71,12 @@ static void perform(keel__offload *offload, job *call)
     if (woken != NULL)
         keel__unpark(woken->wait->actor);
     if (abandoned) {
+        keel_runtime *rt = keel__container(offload, keel_runtime, offload);
+
         keel_err_free(err); /* nobody is left who could want it */
         free_job(call);
+        keel__sub_seq(&offload->abandoned, 1);
+        keel__runtime_tell_joiners(rt); /* it is freed when this thread has been joined */
     }
 }
 
@@ -316,6 +320,8 @@ keel_err *keel_offload_abandon(keel_ctx *ctx, keel_offload_fn fn, void *arg,
         if (!withdraw(&rt->offload, call)) {
             keel__spin_lock(&rt->offload.lock);
             abandoned = call->abandoned = !call->done; /* too late: it has ended meanwhile */
+            if (abandoned)
+                keel__add_seq(&rt->offload.abandoned, 1);
             keel__spin_unlock(&rt->offload.lock);
             if (!abandoned)
                 keel_err_free(call->err);

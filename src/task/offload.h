@@ -22,6 +22,7 @@ typedef struct keel__offload {
     keel__list jobs;       /* not yet begun */
     keel__waitq idle;      /* threads without a job */
     bool stopping;
+    keel__asize abandoned; /* calls that go on although nobody waits for them */
 } keel__offload;
 
 keel_err *keel__offload_init(keel__offload *offload, unsigned max);

@@ -196,6 +196,16 @@ keel_err *keel_runtime_start(keel_runtime **out, const keel_runtime_opts *opts)
 
 /* ---- Stopping ---- */
 
+void keel__runtime_tell_joiners(keel_runtime *rt)
+{
+    if (keel__load_seq(&rt->joining) != 0) {
+        keel__spin_lock(&rt->lock);
+        keel__waiter *woken = keel__waitq_claim_all(&rt->joiners);
+        keel__spin_unlock(&rt->lock);
+        keel__unpark_all(woken);
+    }
+}
+
 keel_err *keel__runtime_join(keel_ctx *ctx, keel_runtime *rt, size_t count, int64_t timeout_ns)
 {
     keel_err *err = NULL;
@@ -209,7 +219,8 @@ keel_err *keel__runtime_join(keel_ctx *ctx, keel_runtime *rt, size_t count, int6
         keel__spin_lock(&rt->lock);
         keel__waitq_push(&rt->joiners, &waiter);
         keel__spin_unlock(&rt->lock);
-        bool over = keel__load_seq(&rt->live) <= count;
+        bool over =
+            keel__load_seq(&rt->live) <= count && keel__load_seq(&rt->offload.abandoned) == 0;
         if (!over || !keel__wait_cancel(&wait)) {
             int64_t left_ns = end_ns != INT64_MAX ? end_ns - keel_ctx_now(ctx) : KEEL__NO_TIMEOUT;
             uint32_t fired = keel__wait_end(&wait, ctx, left_ns);
@@ -250,8 +261,16 @@ void keel__runtime_describe_live(keel_runtime *rt, const keel__task *except, cha
         }
         keel__spin_unlock(&worker->lock);
     }
-    snprintf(buf, size, "%zu %s: %s", count, count == 1 ? "task still runs" : "tasks still run",
-             names);
+    const size_t calls = keel__load_seq(&rt->offload.abandoned);
+    char left[80] = "";
+    if (calls > 0)
+        snprintf(left, sizeof left, "%s%zu abandoned call%s of keel_offload_abandon still run%s",
+                 count > 0 ? "; " : "", calls, calls == 1 ? "" : "s", calls == 1 ? "s" : "");
+    if (count > 0)
+        snprintf(buf, size, "%zu %s: %s%s", count,
+                 count == 1 ? "task still runs" : "tasks still run", names, left);
+    else
+        snprintf(buf, size, "%s", left);
 }
 
 keel_err *keel_runtime_stop(keel_ctx *ctx, keel_runtime *rt)

@@ -119,12 +119,7 @@ static void bury(keel__worker *worker)
     }
 
     keel__sub_seq(&rt->live, count);
-    if (keel__load_seq(&rt->joining) != 0) {
-        keel__spin_lock(&rt->lock);
-        keel__waiter *woken = keel__waitq_claim_all(&rt->joiners);
-        keel__spin_unlock(&rt->lock);
-        keel__unpark_all(woken);
-    }
+    keel__runtime_tell_joiners(rt);
 }
 
 /* Keeps a task that has ended for bury, which costs the less for each the more there are. It is called when

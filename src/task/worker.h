@@ -148,7 +148,10 @@ keel_err *keel__runtime_new(keel_runtime **out, const keel_runtime_opts *opts, b
 /* Stops and frees a runtime without tasks. Worker 0 has ended if its thread is the caller's. */
 void keel__runtime_free(keel_runtime *rt, bool all_threads);
 
-/* Waits until no more than `count` tasks live. */
+/* To be called when a task has ended, or a call that was abandoned. */
+void keel__runtime_tell_joiners(keel_runtime *rt);
+
+/* Waits until no more than `count` tasks live, and no abandoned call goes on. */
 keel_err *keel__runtime_join(keel_ctx *ctx, keel_runtime *rt, size_t count, int64_t timeout_ns);
 
 /* Tells all workers to end. */

@@ -96,7 +96,7 @@ typedef struct keel_stage_opts {
     bool keep_order; /**< With parallel: items leave in the order in which they came. */
     bool apart;      /**< Do not fuse it with the stage before: it is to run beside that one. */
     int64_t
-        timeout_ns; /**< For each attempt: its context then ends, with KEEL_ERR_DEADLINE. 0: none. */
+        timeout_ns; /**< For each attempt, as with keel_timeout_run: KEEL_ERR_TIMEOUT. 0: none. */
     const keel_retry *retry; /**< How to try again. Borrowed. NULL: one attempt. */
     keel_stage_error on_error;
     /** Gets the item, the stage that gave it up and why, all borrowed for the call, under the context of the

@@ -65,8 +65,8 @@ typedef struct keel_pool_opts {
     /** Jobs that a worker takes from the queue at once, and whose results it sends at once; at most 1024.
      * Pays for tiny jobs; but those taken wait for each other. 0: 1. */
     unsigned batch;
-    /** How long each may run; then its context ends, with KEEL_ERR_DEADLINE, and it should return. 0: as long
-     * as it likes. */
+    /** How long each may run; then its context ends, with KEEL_ERR_DEADLINE, and it should return: if with that
+     * error, the job has failed with KEEL_ERR_TIMEOUT, as under keel_timeout_run. 0: as long as it likes. */
     int64_t job_timeout_ns;
     /** Told what came of a job; `out` and `err` are borrowed for the call, one of them is NULL. For a job that is
      * never run it is called by whoever drops it, and must not wait; `out` is freed by result_free after it. */
@@ -122,7 +122,9 @@ typedef struct keel_job_opts {
     /** Whose end tells the job to stop, beside the pool's; its values and deadline are the job's. NULL:
      * the pool's context alone. */
     keel_ctx *ctx;
-    int64_t timeout_ns; /**< For waiting in the queue and running together. 0: none. */
+    int64_t
+        timeout_ns; /**< For waiting in the queue and running together: a deadline, and so fails with
+                             KEEL_ERR_DEADLINE. 0: none. */
 } keel_job_opts;
 
 /** What a job will have come to. */

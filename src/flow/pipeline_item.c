@@ -5,6 +5,8 @@
 
 #include <keel/mem.h>
 
+#include "flow/parts.h"
+
 /* ---- Failing ---- */
 
 void keel__fail(keel__carrier *c, const keel__stage *stage, keel_err *err)
@@ -68,12 +70,14 @@ static keel_err *try_once(keel_ctx *ctx, void *arg)
 {
     attempt *a = arg;
     const keel__stage *stage = a->stage;
+    const int64_t timeout_ns = stage->opts.timeout_ns;
 
     a->made++;
-    if (stage->opts.timeout_ns == 0)
+    if (timeout_ns == 0)
         return stage->fn.fn(ctx, a->in, a->out, stage->opts.arg);
-    keel_ctx *limited = keel_ctx_with_timeout(ctx, stage->opts.timeout_ns);
+    keel_ctx *limited = keel_ctx_with_timeout(ctx, timeout_ns);
     keel_err *err = stage->fn.fn(limited, a->in, a->out, stage->opts.arg);
+    err = keel__timed_out(ctx, limited, timeout_ns, err);
     keel_ctx_free(limited);
     return err;
 }

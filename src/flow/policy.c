@@ -37,6 +37,17 @@ static keel_err *too_late(keel_err *err, int64_t ns)
     return late;
 }
 
+/* Whether an error is there because the time of `limited` was over. */
+static bool is_late(keel_ctx *ctx, keel_ctx *limited, const keel_err *err)
+{
+    return err != NULL && ended_itself(ctx, limited) && keel_err_is(err, KEEL_ERR_DEADLINE);
+}
+
+keel_err *keel__timed_out(keel_ctx *ctx, keel_ctx *limited, int64_t ns, keel_err *err)
+{
+    return is_late(ctx, limited, err) ? too_late(err, ns) : err;
+}
+
 /* Runs it for at most `ns`, and counts it in *late (may be NULL) if that was not enough. */
 static keel_err *run_limited(keel_ctx *ctx, int64_t ns, keel_task_fn fn, void *arg, keel__a64 *late)
 {
@@ -45,7 +56,7 @@ static keel_err *run_limited(keel_ctx *ctx, int64_t ns, keel_task_fn fn, void *a
 
     if (err == NULL)
         err = fn(limited, arg);
-    if (err != NULL && ended_itself(ctx, limited) && keel_err_is(err, KEEL_ERR_DEADLINE)) {
+    if (is_late(ctx, limited, err)) {
         err = too_late(err, ns);
         if (late != NULL)
             keel__add_relaxed(late, 1);

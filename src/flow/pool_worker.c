@@ -8,6 +8,7 @@
 
 #include "base/process.h"
 #include "base/sim_hook.h"
+#include "flow/parts.h"
 #include "task/ctx.h"
 #include "task/group.h"
 
@@ -84,24 +85,27 @@ keel_err *keel__pool_end_with(keel_ctx *pool_ctx, keel_ctx *ctx, keel_after **ou
 static keel_err *call(keel_pool *pool, keel_ctx *ctx, const keel__job *job, void *out)
 {
     const int64_t timeout_ns = pool->opts.job_timeout_ns;
+    keel_ctx *own = NULL, *limited = NULL;
     keel_after *after = NULL;
-    keel_ctx *own = NULL;
 
     if (job->of_map) {
         ctx = job->ctx;
-        own = timeout_ns > 0 ? keel_ctx_with_timeout(ctx, timeout_ns) : NULL;
     } else if (job->ctx != NULL) { /* of another family: the pool's end is handed on */
-        own = timeout_ns > 0 ? keel_ctx_with_timeout(job->ctx, timeout_ns)
-                             : keel_ctx_with_cancel(job->ctx);
+        own = keel_ctx_with_cancel(job->ctx);
         keel_err *err = keel__pool_end_with(ctx, own, &after);
         if (err != NULL) {
             keel_ctx_free(own);
             return err;
         }
-    } else if (timeout_ns > 0) {
-        own = keel_ctx_with_timeout(ctx, timeout_ns);
+        ctx = own;
     }
-    keel_err *err = pool->fn.fn(own != NULL ? own : ctx, keel__job_in(job), out, pool->opts.arg);
+    if (timeout_ns > 0)
+        limited = keel_ctx_with_timeout(ctx, timeout_ns);
+    keel_err *err =
+        pool->fn.fn(limited != NULL ? limited : ctx, keel__job_in(job), out, pool->opts.arg);
+    if (limited != NULL)
+        err = keel__timed_out(ctx, limited, timeout_ns, err);
+    keel_ctx_free(limited);
     keel_after_free(after);
     keel_ctx_free(own);
     return err;

@@ -307,6 +307,12 @@ static keel_err *stages_have_a_time(keel_ctx *ctx, void *arg)
     keel_pipeline_each(p, "collect", KEEL_FN_SINK(collect, int), &(keel_stage_opts){ .arg = &w });
     KEEL_TRY(run_and_free(ctx, p));
     KEEL_CHECK(w.sum == 6); /* the odd ones take longer */
+
+    p = begin(4);
+    keel_pipeline_map(p, "work", KEEL_FN(work, int, int),
+                      &(keel_stage_opts){ .timeout_ns = KEEL_US(200), .arg = &w });
+    keel_pipeline_each(p, "collect", KEEL_FN_SINK(collect, int), &(keel_stage_opts){ .arg = &w });
+    check_err(run_and_free(ctx, p), KEEL_ERR_TIMEOUT);
     return NULL;
 }
 

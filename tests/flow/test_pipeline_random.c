@@ -458,6 +458,7 @@ static bool is_expected(const keel_err *err, bool cancelled)
 {
     return keel_err_is(err, broken) || keel_err_is(err, KEEL_ERR_NOMEM) ||
            keel_err_is(err, KEEL_ERR_RANGE) || keel_err_is(err, KEEL_ERR_DEADLINE) ||
+           keel_err_is(err, KEEL_ERR_TIMEOUT) ||
            (cancelled && keel_err_is(err, KEEL_ERR_CANCELLED));
 }
 

@@ -185,7 +185,7 @@ static keel_err *each_mapped_job_has_its_time(keel_ctx *ctx, void *arg)
     (void)arg;
     KEEL_TRY(keel_pool_new(ctx, &pool, KEEL_FN(sleep_long, int, int),
                            &(keel_pool_opts){ .workers = 2, .job_timeout_ns = KEEL_MS(3) }));
-    check_err(keel_pool_map(ctx, pool, jobs, 2, out), KEEL_ERR_DEADLINE);
+    check_err(keel_pool_map(ctx, pool, jobs, 2, out), KEEL_ERR_TIMEOUT);
     KEEL_CHECK(keel_ctx_now(ctx) == start_ns + KEEL_MS(3));
     keel_pool_free(pool);
     return NULL;

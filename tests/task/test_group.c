@@ -769,6 +769,38 @@ static keel_err *run_waves(keel_ctx *ctx, void *rt_)
     return NULL;
 }
 
+static keel_err *use_much_stack(keel_ctx *ctx, void *arg)
+{
+    volatile char much[200 << 10];
+
+    (void)ctx;
+    (void)arg;
+    for (size_t i = 0; i < sizeof much; i += 1024)
+        much[i] = 1;
+    return NULL;
+}
+
+static keel_err *mix_sizes(keel_ctx *ctx, void *arg)
+{
+    keel_group *small = keel_group_new(ctx, NULL);
+    keel_group *large = keel_group_new(ctx, &(keel_group_opts){ .stack_bytes = 256 << 10 });
+
+    (void)arg;
+    for (int i = 0; i < 3; i++) {
+        keel_group_go(small, do_nothing, NULL);
+        keel_group_go(large, use_much_stack, NULL);
+    }
+    keel_err *err = keel_group_wait(small);
+    return keel_err_join(err, keel_group_wait(large));
+}
+
+/* A task begins where another has ended only if that stack is of its size. */
+static void a_task_has_a_stack_of_the_size_asked_for(void **state)
+{
+    (void)state;
+    assert_ok(support_run_on(NULL, 1, mix_sizes, NULL));
+}
+
 /* The tests' allocator, which counts, keeps runtimes from that otherwise. */
 static void a_worker_keeps_the_storage_of_some_tasks(void **state)
 {
@@ -808,6 +840,7 @@ int main(void)
         support_test(without_a_runtime_wait_says_so),
         support_test(a_stack_size_out_of_range_is_refused),
         support_test(the_end_of_the_context_ends_the_wait_for_a_place),
+        support_test(a_task_has_a_stack_of_the_size_asked_for),
         support_test(a_worker_keeps_the_storage_of_some_tasks),
     };
 

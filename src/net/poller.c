@@ -53,6 +53,7 @@ static keel_err *start(keel__poller *poller)
     poller->handle.data = poller;
     (void)uv_poll_start(&poller->handle, UV_READABLE, on_ready); /* only fails if it was started */
     poller->worker->handles++;
+    keel__tsan_release(&poller->worker->loop); /* the worker's own stack uses the descriptor */
     keel__store(&poller->started, 1);
     return NULL;
 }

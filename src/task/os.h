@@ -22,6 +22,10 @@
 
 #include <keel/err.h>
 
+#ifdef KEEL_TSAN
+void __tsan_acquire(void *address);
+#endif
+
 /* The system's clock. */
 static inline int64_t keel__os_now(void)
 {
@@ -110,6 +114,9 @@ void keel__loop_deinit(keel__loop *loop);
 /* Does what is ready, without waiting. Takes in a wake-up, if there is one. */
 static inline void keel__loop_poll(keel__loop *loop)
 {
+#ifdef KEEL_TSAN
+    __tsan_acquire(loop); /* descriptors that tasks have made for it */
+#endif
     uv_run(&loop->uv, UV_RUN_NOWAIT);
 }
 

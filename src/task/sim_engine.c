@@ -12,6 +12,7 @@
 #include "base/process.h"
 #include "task/ctx.h"
 #include "task/group.h"
+#include "task/monitor.h"
 #include "task/mutex.h"
 #include "task/sim_crash.h"
 #include "task/sim_places.h"
@@ -622,8 +623,12 @@ bool keel__sim_engine_init(sim_engine *engine, const char *name, keel_task_fn fn
         keel__sim_memory_deinit(engine);
         return false;
     }
+    keel__monitor_end(engine->rt); /* another thread, which looks at the worker */
+    keel__monitor_deinit(engine->rt);
+    engine->rt->monitor.there = false;
     engine->rt->simulated = true;
     engine->worker = &engine->rt->workers[0];
+    engine->worker->spare_max = 0;    /* a run takes its memory with it */
     keel__ctx_free(engine->rt->root); /* every run has its own */
     engine->rt->root = NULL;
     keel__process_set_worker(engine->worker);

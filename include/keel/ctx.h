@@ -87,7 +87,7 @@ void keel_ctx_free(keel_ctx *ctx);
  * made, KEEL_ERR_NOMEM, or what else keel_group_new says was wrong. These are static errors, which may
  * be returned as they are and need not be freed. Cheap enough for a loop.
  */
-keel_err *keel_ctx_err(keel_ctx *ctx);
+static inline keel_err *keel_ctx_err(keel_ctx *ctx);
 
 /** Why the context ended: the cause of the first to end, or else what keel_ctx_err says. Yours. */
 KEEL_NODISCARD keel_err *keel_ctx_cause(keel_ctx *ctx);
@@ -133,6 +133,25 @@ bool keel_after_stop_and_wait(keel_after *after);
  * be called from within fn. Accepts NULL.
  */
 void keel_after_free(keel_after *after);
+
+/* ---- What keel_ctx_err is made of; none of it is for users ---- */
+
+/* A context begins with a word that is 0 while it goes on and there is nothing else to look at, such as a
+ * deadline; and this one is NULL while there is no simulation. */
+extern keel__pointer keel__sim_word;
+
+keel_err *keel__ctx_ask(keel_ctx *ctx);
+
+static inline keel_err *keel_ctx_err(keel_ctx *ctx)
+{
+/* the simulated machine has to see every access */
+#if defined(__GNUC__) && !defined(KEEL_SIM_CORE)
+    if (ctx != NULL && __atomic_load_n(&keel__sim_word.v, __ATOMIC_RELAXED) == NULL &&
+        __atomic_load_n(&((const keel__word *)(const void *)ctx)->v, __ATOMIC_ACQUIRE) == 0)
+        return NULL;
+#endif
+    return keel__ctx_ask(ctx);
+}
 
 KEEL_END_DECLS
 

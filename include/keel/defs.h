@@ -43,6 +43,10 @@ typedef struct keel__word {
     uint32_t v;
 } keel__word;
 
+typedef struct keel__pointer {
+    void *v;
+} keel__pointer;
+
 typedef struct keel__address {
     uintptr_t v;
 } keel__address;

@@ -23,9 +23,7 @@ typedef struct {
 typedef struct {
     size_t v;
 } keel__asize;
-typedef struct {
-    void *v;
-} keel__aptr;
+typedef keel__pointer keel__aptr;
 
 /* Of plain members that one thread writes and others only look at, to tell somebody about them: whoever sees a
  * value sees what was written before it. Nothing of the library depends on what they say, so they are no

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include <keel/ctx.h>
 
+#include <assert.h>
+#include <stddef.h>
+
 #include <keel/mem.h>
 
 #include "base/process.h"
@@ -269,8 +272,7 @@ static keel_err *look(keel_ctx *ctx, uint32_t state)
     return keel__ctx_end_of(ctx, keel__load(&ctx->state));
 }
 
-/* What both of the next do when they cannot say NULL at once. A function of its own, so that they need no
- * stack. */
+/* Of a context that may have ended, or have a deadline. */
 __attribute__((noinline)) static keel_err *err_of(keel_ctx *ctx)
 {
     uint32_t state = ctx != NULL ? keel__load(&ctx->state) : KEEL__CTX_LIVE;
@@ -278,18 +280,11 @@ __attribute__((noinline)) static keel_err *err_of(keel_ctx *ctx)
     return state != KEEL__CTX_LIVE ? look(ctx, state) : NULL;
 }
 
-__attribute__((noinline)) static keel_err *err_at(keel_ctx *ctx, const void *place)
-{
-    keel__sim()->point(KEEL__OP_CTX_ERR, ctx, place);
-    return err_of(ctx);
-}
+static_assert(offsetof(keel_ctx, state) == 0, "keel_ctx_err reads it");
 
-keel_err *keel_ctx_err(keel_ctx *ctx)
+keel_err *keel__ctx_ask(keel_ctx *ctx)
 {
-    if (__builtin_expect(keel__sim() != NULL, 0))
-        return err_at(ctx, __builtin_return_address(0));
-    if (ctx == NULL || keel__load(&ctx->state) == KEEL__CTX_LIVE)
-        return NULL;
+    keel__point(KEEL__OP_CTX_ERR, ctx);
     return err_of(ctx);
 }
 

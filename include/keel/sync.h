@@ -13,9 +13,9 @@
 KEEL_BEGIN_DECLS
 
 /**
- * Mutex, waitgroup, semaphore and once, for tasks and threads alike: whoever has to wait parks, and
- * its worker runs other tasks. Each is a struct in storage of yours; all zero is ready for use (but a
- * semaphore needs keel_semaphore_init), nothing is allocated. It must not be copied or moved while in
+ * Mutex, rwmutex, cond, waitgroup, semaphore and once, for tasks and threads alike: whoever has to wait
+ * parks, and its worker runs other tasks. Each is a struct in storage of yours; all zero is ready for use
+ * (but a semaphore needs keel_semaphore_init), nothing is allocated. It must not be copied or moved while in
  * use. Waiters are served first come, first served (at a mutex others may come between, but only once).
  *
  * Threads: any, all functions, at once.
@@ -51,6 +51,99 @@ KEEL_NODISCARD bool keel_mutex_try_lock(keel_mutex *mutex);
 
 /** Frees it, and wakes who waits longest; one who was woken and came too late is handed it. */
 void keel_mutex_unlock(keel_mutex *mutex);
+
+/* ---- Rwmutex ---- */
+
+/**
+ * Many readers, or one writer. A writer that waits lets no more readers in, so it waits for those
+ * only that were there before; when it unlocks, all readers that came meanwhile are let in before
+ * the next writer. So neither keeps the other out for ever.
+ *
+ * Therefore who has it to read must not ask for it once more, to read or to write: a writer may be waiting
+ * in between, and the caller would wait for itself. To ask for it while having it to write, to unlock what
+ * another writes or nobody reads, and to drop it while it is locked are misuse, and abort.
+ *
+ * It pays where readers hold it for long, or wait while they do. To read a few words, use a mutex.
+ *
+ * Source: Go's sync.RWMutex.
+ */
+typedef struct keel_rwmutex {
+    keel__address keel__state;
+    keel__address keel__owner;
+    keel__address keel__place;
+    keel__word keel__lock;
+    keel__waitq keel__readers;
+    keel__waitq keel__writers;
+} keel_rwmutex;
+
+void keel_rwmutex_init(keel_rwmutex *rw);
+void keel_rwmutex_deinit(keel_rwmutex *rw);
+
+/** Waits until it is the caller's alone. */
+void keel_rwmutex_lock(keel_rwmutex *rw);
+
+/** The same; if the context ends first, returns its error without it. */
+KEEL_NODISCARD keel_err *keel_rwmutex_lock_ctx(keel_ctx *ctx, keel_rwmutex *rw);
+
+/** Locks it if nobody has it. Says whether it did. */
+KEEL_NODISCARD bool keel_rwmutex_try_lock(keel_rwmutex *rw);
+
+/** The writer frees it: to all readers that wait, else to the writer that waits longest. */
+void keel_rwmutex_unlock(keel_rwmutex *rw);
+
+/** Waits until no writer has it, and none waits for it. */
+void keel_rwmutex_rlock(keel_rwmutex *rw);
+
+/** The same; if the context ends first, returns its error without it. */
+KEEL_NODISCARD keel_err *keel_rwmutex_rlock_ctx(keel_ctx *ctx, keel_rwmutex *rw);
+
+/** Locks it to read if no writer has it or waits for it. Says whether it did. */
+KEEL_NODISCARD bool keel_rwmutex_try_rlock(keel_rwmutex *rw);
+
+/** A reader leaves; the last one lets in the writer that waits longest. By any task or thread, as in Go. */
+void keel_rwmutex_runlock(keel_rwmutex *rw);
+
+/* ---- Cond ---- */
+
+/**
+ * A place to wait until what a mutex guards has changed. Wait in a loop that looks at the condition:
+ * others may have changed it again before the waiter has the mutex.
+ *
+ *     keel_mutex_lock(&mutex);
+ *     while (!ready)
+ *         keel_cond_wait(&cond, &mutex);
+ *
+ * Who waits returns when it was signalled, and for no other reason (but its context). Waiting without
+ * the mutex, waiting at once with another mutex than the others, and dropping it while somebody
+ * waits are misuse, and abort. A channel is often simpler.
+ *
+ * Source: Go's sync.Cond, with contexts.
+ */
+typedef struct keel_cond {
+    keel_mutex *keel__mutex;
+    keel__waitq keel__waiters;
+    keel__word keel__lock;
+} keel_cond;
+
+void keel_cond_init(keel_cond *cond);
+void keel_cond_deinit(keel_cond *cond);
+
+/** Frees the mutex and waits, as one step; has it again when it returns. */
+void keel_cond_wait(keel_cond *cond, keel_mutex *mutex);
+
+/**
+ * The same, no longer than the context lives. The mutex is the caller's again when this returns, also with an
+ * error; that may take longer than the context.
+ *
+ * Errors: the context's, if it ends first; no signal is then used up.
+ */
+KEEL_NODISCARD keel_err *keel_cond_wait_ctx(keel_ctx *ctx, keel_cond *cond, keel_mutex *mutex);
+
+/** Lets the one go on that waits longest, if any. The mutex need not be held. */
+void keel_cond_signal(keel_cond *cond);
+
+/** Lets all go on that wait. The mutex need not be held. */
+void keel_cond_broadcast(keel_cond *cond);
 
 /* ---- Waitgroup ---- */
 

@@ -421,14 +421,20 @@ static keel__task *pick(sim_engine *engine)
     return next;
 }
 
-/* Who owns the mutex that a task waits for, or 0. */
+/* Who owns the mutex that a task waits for, or has the rwmutex to write, or 0. */
 static uint32_t waits_for(sim_engine *engine, uint32_t id)
 {
     const sim_task *task = &engine->tasks[id - 1];
 
-    if (task->task == NULL || task->op != KEEL__OP_MUTEX_LOCK)
+    const void *owner = NULL;
+
+    if (task->task != NULL && task->op == KEEL__OP_MUTEX_LOCK)
+        owner = keel__mutex_owner(task->object);
+    else if (task->task != NULL &&
+             (task->op == KEEL__OP_RWMUTEX_LOCK || task->op == KEEL__OP_RWMUTEX_RLOCK))
+        owner = keel__rwmutex_owner(task->object);
+    if (owner == NULL)
         return 0;
-    const void *owner = keel__mutex_owner(task->object);
     for (uint32_t other = 1; other <= engine->task_count; other++)
         if (engine->tasks[other - 1].task != NULL && owner == &engine->tasks[other - 1].task->actor)
             return other;

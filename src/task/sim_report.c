@@ -272,8 +272,8 @@ static void add_owner(text *out, const story *told, const sim_task *waiting)
     for (size_t i = told->count; i > 0 && place[0] == '\0'; i--) {
         const sim_event *event = &told->events[i - 1];
 
-        if (event->task == waiting->blocker && event->op == KEEL__OP_MUTEX_LOCK &&
-            event->object == waiting->object)
+        if (event->task == waiting->blocker && event->object == waiting->object &&
+            (event->op == KEEL__OP_MUTEX_LOCK || event->op == KEEL__OP_RWMUTEX_LOCK))
             place = short_place(keel__sim_places_get(&told->places, event->place));
     }
     add(out, ", which T%u locked%s%s", waiting->blocker, place[0] != '\0' ? " at " : "", place);

@@ -208,7 +208,7 @@ typedef keel_err *(*keel_stream_fn)(keel_ctx *ctx, keel_stream stream, void *arg
 
 /**
  * Has `fn(ctx, stream, arg)` run as a task of `group`, with the group's context, when there is something to
- * read: bytes, the end, an error. Until then the stream has neither a stack nor a task that runs, but some 450
+ * read: bytes, the end, an error. Until then the stream has neither a stack nor a task that runs, but some 600
  * bytes (a pair, and a simulated connection, have a task that waits). fn also runs when the stream is closed
  * or the group's context ends, so that it can release what `arg` holds. It counts as a task of the group
  * from now on, whatever the group's limit is, and reading meanwhile is KEEL_ERR_BUSY.

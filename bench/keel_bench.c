@@ -27,8 +27,9 @@ static void in_runtime(unsigned procs, void (*body)(void *arg), void *arg)
     keel_runtime *rt;
     job j = { body, arg };
 
-    KEEL_BENCH_OK(keel_runtime_start(
-        &rt, &(keel_runtime_opts){ .workers = procs == 0 ? 1 : procs, .seed = 1 }));
+    KEEL_BENCH_OK(keel_runtime_start(&rt, &(keel_runtime_opts){ .workers = procs == 0 ? 1 : procs,
+                                                                .seed = 1,
+                                                                .stall_ns = KEEL_STALL_OFF }));
     KEEL_BENCH_OK(keel_runtime_run(rt, run_job, &j));
     KEEL_BENCH_OK(keel_runtime_stop(NULL, rt));
 }

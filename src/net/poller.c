@@ -52,7 +52,7 @@ static keel_err *start(keel__poller *poller)
     }
     poller->handle.data = poller;
     (void)uv_poll_start(&poller->handle, UV_READABLE, on_ready); /* only fails if it was started */
-    poller->worker->handles++;
+    keel__publish(poller->worker->handles, poller->worker->handles + 1);
     keel__tsan_release(&poller->worker->loop); /* the worker's own stack uses the descriptor */
     keel__store(&poller->started, 1);
     return NULL;
@@ -62,7 +62,7 @@ void keel__poller_stop(keel__poller *poller)
 {
     if (keel__load(&poller->started) == 0)
         return;
-    poller->worker->handles--;
+    keel__publish(poller->worker->handles, poller->worker->handles - 1);
     uv_close((uv_handle_t *)&poller->handle, NULL);
     uv_run(&poller->worker->loop.uv, UV_RUN_NOWAIT); /* the handle is in memory that goes */
     close(poller->fd);

@@ -166,14 +166,17 @@ static bool ask(keel__worker *worker, const keel__task *task)
     keel__store(&probe->state, PROBE_ASKED);
     if (pthread_kill(worker->thread, signals[PROBE]) != 0)
         return false;
-    while (keel__load(&probe->state) != PROBE_ANSWERED) {
+    bool answered;
+    while (!(answered = keel__load(&probe->state) == PROBE_ANSWERED)) {
         asked = PROBE_ASKED;
         if (keel__os_now() >= end_ns && keel__cas(&probe->state, &asked, PROBE_NONE))
-            return false;
+            break;
         keel__bell_wait(&worker->rt->monitor.bell, end_ns);
     }
-    keel__store(&probe->state, PROBE_NONE);
-    return true;
+    if (answered)
+        keel__store(&probe->state, PROBE_NONE);
+    keel__bell_ring(&worker->rt->monitor.bell); /* it may have rung for another reason meanwhile */
+    return answered;
 #endif
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "task/label.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -8,6 +9,7 @@
 #include <keel/mem.h>
 
 #include "base/process.h"
+#include "base/tsan.h"
 #include "task/worker.h"
 
 static keel__label *make(const char *key, const char *value)
@@ -21,7 +23,17 @@ static keel__label *make(const char *key, const char *value)
     *label = (keel__label){ .key = text, .value = text + key_bytes };
     memcpy(text, key, key_bytes);
     memcpy(text + key_bytes, value, value_bytes);
+    keel__tsan_release(label);
     return label;
+}
+
+/* Who looks at a label does so under a lock that a race detector is not told of: the label itself orders that
+ * after its making and before its end. */
+static void free_one(keel__label *label)
+{
+    if (label != NULL)
+        keel__tsan_acquire(label);
+    keel_mem_free(label);
 }
 
 keel_err *keel_task_label(const char *key, const char *value)
@@ -51,8 +63,36 @@ keel_err *keel_task_label(const char *key, const char *value)
     else if (old != NULL)
         *at = old->next;
     keel__spin_unlock(&task->home->lock);
-    keel_mem_free(old);
+    free_one(old);
     return NULL;
+}
+
+static size_t copy_text(char *to, const char *text, size_t len)
+{
+    memcpy(to, text, len);
+    to[len] = '\0';
+    return len + 1;
+}
+
+size_t keel__labels_copy(const keel__label *labels, char *to, size_t size, size_t most)
+{
+    size_t done = 0;
+
+    for (const keel__label *label = labels; label != NULL; label = label->next) {
+        keel__tsan_acquire(label);
+        const size_t key_len = strnlen(label->key, most), value_len = strnlen(label->value, most);
+        const bool fits = key_len + value_len + 3 <= size - done;
+
+        if (fits) {
+            done += copy_text(to + done, label->key, key_len);
+            done += copy_text(to + done, label->value, value_len);
+        }
+        keel__tsan_release(label);
+        if (!fits)
+            break;
+    }
+    to[done] = '\0';
+    return done + 1;
 }
 
 void keel__labels_free(keel__label *labels)
@@ -60,7 +100,7 @@ void keel__labels_free(keel__label *labels)
     while (labels != NULL) {
         keel__label *next = labels->next;
 
-        keel_mem_free(labels);
+        free_one(labels);
         labels = next;
     }
 }

@@ -112,24 +112,13 @@ static const char *keep_text(walk *w, const char *text, const char *last)
     return copy_text(w, text);
 }
 
-static const char *copy_labels(walk *w, const keel__label *label)
+static const char *copy_labels(walk *w, const keel__label *labels)
 {
     text_block *block = w->out->texts;
-    const size_t begin = block->len;
+    char *copy = block->chars + block->len;
 
-    for (; label != NULL; label = label->next) {
-        const size_t left = LABELS_BYTES - (block->len - begin);
-
-        if (strnlen(label->key, KEEL__TEXT_BYTES) + strnlen(label->value, KEEL__TEXT_BYTES) + 2 >
-            left)
-            break;
-        copy_text(w, label->key);
-        copy_text(w, label->value);
-    }
-    if (block->len == begin)
-        return "";
-    block->chars[block->len++] = '\0';
-    return block->chars + begin;
+    block->len += keel__labels_copy(labels, copy, LABELS_BYTES, KEEL__TEXT_BYTES);
+    return copy;
 }
 
 /* The task that holds what this one waits for, or NULL. */

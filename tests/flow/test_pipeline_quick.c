@@ -71,7 +71,7 @@ static keel_err *add(keel_ctx *ctx, const void *in, void *out, void *arg)
     if (n->clock != NULL)
         keel_clock_advance(n->clock, KEEL_US(1));
     n->sum += *(const int64_t *)in;
-    n->sunk++;
+    __atomic_fetch_add(&n->sunk, 1, __ATOMIC_RELAXED); /* others look at it meanwhile */
     return NULL;
 }
 
@@ -194,7 +194,7 @@ static keel_err *take_turns(keel_ctx *ctx, void *arg)
 {
     numbers *n = arg;
 
-    while (n->sunk < n->end) {
+    while (__atomic_load_n(&n->sunk, __ATOMIC_RELAXED) < n->end) {
         n->turns++;
         keel_yield();
         KEEL_TRY(keel_ctx_err(ctx));

@@ -10,15 +10,20 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
+	"net"
 	"os"
 	"os/exec"
 	"runtime"
+	"runtime/debug"
 	"sort"
 	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
+	"unsafe"
 )
 
 var (
@@ -953,6 +958,146 @@ func concat() {
 	})
 }
 
+// netLoad starts the client that all servers have (net_client.c).
+func netLoad(what string, port, conns, n int) (*exec.Cmd, io.Closer, io.Reader) {
+	program := os.Getenv("BENCH_NET_CLIENT")
+	if program == "" {
+		program = "build/bench/bench/bench_net_client"
+	}
+	client := exec.Command(program, what, strconv.Itoa(port), strconv.Itoa(conns), strconv.Itoa(n))
+	client.Stderr = os.Stderr
+	in, err := client.StdinPipe()
+	check(err == nil)
+	out, err := client.StdoutPipe()
+	check(err == nil)
+	check(client.Start() == nil)
+	return client, in, out
+}
+
+// netServe accepts until the listener is closed, and gives each connection a goroutine. The function it returns waits
+// until all have ended.
+func netServe(handle func(c net.Conn)) (listener net.Listener, port int, wait func()) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	check(err == nil)
+	var wg sync.WaitGroup
+	wg.Add(1)
+	go func() {
+		defer wg.Done()
+		for {
+			c, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			wg.Add(1)
+			go func() {
+				defer wg.Done()
+				defer c.Close()
+				handle(c)
+			}()
+		}
+	}()
+	return listener, listener.Addr().(*net.TCPAddr).Port, wg.Wait
+}
+
+func netEcho(conns int) func(n int) float64 {
+	return func(n int) float64 {
+		listener, port, wait := netServe(func(c net.Conn) {
+			buf := make([]byte, 64)
+			for {
+				got, err := c.Read(buf)
+				if err != nil {
+					return
+				}
+				if _, err = c.Write(buf[:got]); err != nil {
+					return
+				}
+			}
+		})
+		client, in, out := netLoad("echo", port, conns, n)
+		var ns float64
+		_, err := fmt.Fscan(out, &ns)
+		check(err == nil)
+		in.Close()
+		check(client.Wait() == nil)
+		listener.Close()
+		wait()
+		return ns / float64(n)
+	}
+}
+
+func netIdle() float64 {
+	conns := 10_000
+	var limit syscall.Rlimit
+	check(syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit) == nil)
+	limit.Cur = limit.Max
+	check(syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit) == nil)
+	if room := limit.Max - 64; room < uint64(conns) {
+		conns = int(room)
+	}
+	var waiting int64
+	listener, port, wait := netServe(func(c net.Conn) {
+		buf := make([]byte, 64)
+		atomic.AddInt64(&waiting, 1)
+		c.Read(buf)
+	})
+	debug.FreeOSMemory()
+	before := residentBytes()
+	client, in, out := netLoad("idle", port, conns, 0)
+	var ns float64
+	_, err := fmt.Fscan(out, &ns)
+	check(err == nil)
+	for atomic.LoadInt64(&waiting) < int64(conns) {
+		time.Sleep(time.Millisecond)
+	}
+	debug.FreeOSMemory()
+	resident := residentBytes() - before
+	in.Close()
+	check(client.Wait() == nil)
+	listener.Close()
+	wait()
+	return resident / float64(conns)
+}
+
+// netEchoOn measures as a process of its own on the first p CPUs, as the others do: goroutines that wait for the network are
+// woken wherever the kernel likes, whatever GOMAXPROCS says.
+func netEchoOn(p int) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	var given, set [16]uint64
+	affinity := func(call uintptr, cpus *[16]uint64) {
+		_, _, e := syscall.RawSyscall(call, 0, unsafe.Sizeof(*cpus), uintptr(unsafe.Pointer(cpus)))
+		check(e == 0)
+	}
+	affinity(syscall.SYS_SCHED_GETAFFINITY, &given)
+	left := p
+	for cpu := 0; cpu < len(given)*64 && left > 0; cpu++ {
+		if bit := uint64(1) << (cpu % 64); given[cpu/64]&bit != 0 {
+			set[cpu/64] |= bit
+			left--
+		}
+	}
+	if left > 0 {
+		return
+	}
+	affinity(syscall.SYS_SCHED_SETAFFINITY, &set)
+	child := exec.Command(os.Args[0], "--runs", strconv.Itoa(*runs), "--scale", fmt.Sprint(*scale),
+		fmt.Sprintf("net_p%d", p))
+	child.Stdout, child.Stderr = os.Stdout, os.Stderr
+	check(child.Run() == nil)
+	affinity(syscall.SYS_SCHED_SETAFFINITY, &given)
+}
+
+func netEchoes(p string) {
+	measure("net_echo_1"+p, "ns/op", 20_000, netEcho(1))
+	measure("net_echo_64"+p, "ns/op", 64_000, netEcho(64))
+}
+
+func network() {
+	measureSlow("net_idle_10k_rss", "B/conn", netIdle)
+	netEchoOn(1)
+	netEchoOn(2)
+}
+
 func main() {
 	if len(os.Args) == 3 && os.Args[1] == "blocked_once" {
 		n, err := strconv.Atoi(os.Args[2])
@@ -968,12 +1113,19 @@ func main() {
 		{"pipeline10", tenStages}, {"pool", pool},
 		{"select", selecting}, {"sieve", sieving}, {"mutex", mutex}, {"ctx", contexts}, {"timer", timers},
 		{"sleep", sleeping}, {"err", errs}, {"map", maps}, {"sort", sorts}, {"buf", buffers},
-		{"concat", concat},
+		{"concat", concat}, {"net", network},
+	}
+	inside := map[string]func(){ // a process for itself
+		"net_p1": func() { netEchoes("_p1") }, "net_p2": func() { netEchoes("_p2") },
 	}
 	flag.Parse()
 	if *runs <= 0 || *scale <= 0 {
 		fmt.Fprintln(os.Stderr, "go: --runs and --scale must be positive")
 		os.Exit(2)
+	}
+	if run := inside[flag.Arg(0)]; run != nil {
+		run()
+		return
 	}
 	for _, s := range sections {
 		chosen := flag.NArg() == 0

@@ -410,6 +410,80 @@ static void a_probe_that_hangs_opens_it_again(void **state)
     tear_down(&r);
 }
 
+/* Three that overlap: once the first has ended, well or forgotten, time runs from the begin of the last. */
+static void the_time_of_probes_is_that_of_the_first_and_then_of_the_last(bool forgotten)
+{
+    rig r = opened((keel_breaker_opts){ 0 });
+    keel_breaker_call probes[3];
+
+    keel_clock_advance(r.clock, KEEL_S(5));
+    for (int i = 0; i < 3; i++) {
+        assert_ok(keel_breaker_begin(r.breaker, &probes[i]));
+        keel_clock_advance(r.clock, KEEL_S(8)); /* they begin at 0, 8 and 16 s; it is 24 then */
+    }
+    if (forgotten)
+        keel_breaker_forget(r.breaker, &probes[1]);
+    else
+        keel_breaker_end(r.breaker, &probes[1], NULL);
+    keel_clock_advance(r.clock, KEEL_S(22) - 1); /* long after the first's 30 s */
+    assert_state(&r, KEEL_BREAKER_HALF_OPEN);
+    keel_clock_advance(r.clock, 1); /* 46: 30 s after the last */
+    assert_state(&r, KEEL_BREAKER_OPEN);
+    keel_breaker_end(r.breaker, &probes[0], NULL); /* comes too late for anything */
+    keel_breaker_end(r.breaker, &probes[2], broken);
+    assert_state(&r, KEEL_BREAKER_OPEN);
+    assert_int_equal(keel_breaker_remaining(r.breaker), KEEL_S(10));
+    tear_down(&r);
+}
+
+static void probes_that_overlap_hang_together(void **state)
+{
+    (void)state;
+    the_time_of_probes_is_that_of_the_first_and_then_of_the_last(false);
+    the_time_of_probes_is_that_of_the_first_and_then_of_the_last(true);
+}
+
+/* One that is bad opens; what the others come to is then nobody's business, also in the next round. */
+static void a_bad_probe_decides_for_those_beside_it(void **state)
+{
+    (void)state;
+    rig r = opened((keel_breaker_opts){ .probes = 2 });
+    keel_breaker_call good, bad, next;
+
+    keel_clock_advance(r.clock, KEEL_S(5));
+    assert_ok(keel_breaker_begin(r.breaker, &good));
+    assert_ok(keel_breaker_begin(r.breaker, &bad));
+    keel_breaker_end(r.breaker, &bad, broken);
+    assert_state(&r, KEEL_BREAKER_OPEN);
+    keel_clock_advance(r.clock, KEEL_S(10));
+    assert_ok(keel_breaker_begin(r.breaker, &next));
+    keel_breaker_end(r.breaker, &good,
+                     NULL); /* of the round before: neither good nor room for one */
+    keel_breaker_end(r.breaker, &next, NULL);
+    assert_state(&r, KEEL_BREAKER_HALF_OPEN);
+    calls(&r, 1, NULL);
+    assert_state(&r, KEEL_BREAKER_CLOSED);
+    tear_down(&r);
+}
+
+static void no_time_runs_where_all_probes_were_forgotten(void **state)
+{
+    (void)state;
+    rig r = opened((keel_breaker_opts){ 0 });
+    keel_breaker_call probes[2];
+
+    keel_clock_advance(r.clock, KEEL_S(5));
+    for (int i = 0; i < 2; i++)
+        assert_ok(keel_breaker_begin(r.breaker, &probes[i]));
+    for (int i = 0; i < 2; i++)
+        keel_breaker_forget(r.breaker, &probes[i]);
+    keel_clock_advance(r.clock, KEEL_S(600));
+    assert_state(&r, KEEL_BREAKER_HALF_OPEN);
+    calls(&r, 3, NULL);
+    assert_state(&r, KEEL_BREAKER_CLOSED);
+    tear_down(&r);
+}
+
 static void half_open_waits_for_ever_where_no_probe_runs(void **state)
 {
     (void)state;
@@ -698,6 +772,9 @@ int main(void)
         support_test(a_long_rest_costs_no_more_than_a_short_one),
         support_test(a_slow_probe_is_a_bad_one),
         support_test(a_probe_that_hangs_opens_it_again),
+        support_test(probes_that_overlap_hang_together),
+        support_test(a_bad_probe_decides_for_those_beside_it),
+        support_test(no_time_runs_where_all_probes_were_forgotten),
         support_test(half_open_waits_for_ever_where_no_probe_runs),
         support_test(results_from_before_a_change_are_ignored),
         support_test(a_forgotten_probe_makes_room_for_another),

@@ -169,6 +169,85 @@ static void the_last_reservation_but_one_becomes_the_last(void **state)
     tear_down(&r);
 }
 
+static void a_reservation_in_the_middle_gives_back_what_is_not_counted_on(void **state)
+{
+    (void)state;
+    rig r = set_up(10, 5);
+    keel_reservation a, b, c, d;
+
+    assert_true(keel_limiter_allow(r.limiter, 5));
+    assert_true(keel_limiter_reserve(r.limiter, 1, &a));
+    assert_true(keel_limiter_reserve(r.limiter, 3, &b));
+    assert_true(keel_limiter_reserve(r.limiter, 1, &c));
+    keel_limiter_cancel(r.limiter, &b); /* one of its three comes in c's time */
+    assert_true(keel_limiter_tokens(r.limiter) == -3);
+    keel_limiter_cancel(r.limiter, &b);
+    assert_true(keel_limiter_tokens(r.limiter) == -3);
+    keel_limiter_cancel(r.limiter, &c); /* still the last: its own, and not more */
+    assert_true(keel_limiter_tokens(r.limiter) == -2);
+    assert_true(keel_limiter_reserve(r.limiter, 1, &d));
+    assert_int_equal(d.delay_ns, KEEL_MS(300));
+    keel_clock_advance(r.clock, KEEL_MS(100));
+    keel_limiter_cancel(r.limiter, &a); /* in the moment in which its time has come */
+    assert_true(keel_limiter_tokens(r.limiter) == -2);
+    tear_down(&r);
+}
+
+static void the_least_burst_is_one(void **state)
+{
+    (void)state;
+    rig r = set_up(1, 1), unsaid = set_up(1, 0), above = set_up(1.5, 0);
+
+    assert_int_equal(allowed(&r, 3), 1);
+    assert_int_equal(allowed(&unsaid, 3), 1);
+    assert_true(keel_limiter_tokens(above.limiter) == 1.5);
+    assert_names(keel_limiter_set_burst(r.limiter, 0), "burst");
+    assert_names(keel_limiter_set_burst(r.limiter, -1), "burst");
+    assert_names(keel_limiter_set_burst(r.limiter, NAN), "burst");
+    assert_ok(keel_limiter_set_burst(r.limiter, 1));
+    keel_clock_advance(r.clock, KEEL_S(2));
+    assert_int_equal(allowed(&r, 3), 1);
+    tear_down(&above);
+    tear_down(&unsaid);
+    tear_down(&r);
+}
+
+static void a_huge_rate_is_no_infinite_one(void **state)
+{
+    (void)state;
+    rig r = set_up(1e18, 1);
+    keel_reservation reservation;
+
+    assert_int_equal(allowed(&r, 10), 1);
+    assert_int_equal(keel_limiter_delay(r.limiter, 1), 1); /* never too early */
+    assert_int_equal(keel_limiter_delay(r.limiter, 2), INT64_MAX);
+    assert_false(keel_limiter_reserve(r.limiter, 2, &reservation));
+    assert_true(keel_limiter_reserve(r.limiter, 1, &reservation));
+    assert_int_equal(reservation.delay_ns, 1);
+    keel_clock_advance(r.clock, INT64_MAX / 2);
+    assert_true(keel_limiter_tokens(r.limiter) == 1);
+    assert_int_equal(allowed(&r, 10), 1);
+    tear_down(&r);
+}
+
+static void a_tiny_rate_is_never_over_the_end_of_time(void **state)
+{
+    (void)state;
+    rig r = set_up(1e-300, 1);
+    keel_reservation reservation;
+
+    assert_int_equal(allowed(&r, 10), 1);
+    assert_int_equal(keel_limiter_delay(r.limiter, 1), INT64_MAX);
+    assert_true(keel_limiter_reserve(r.limiter, 1, &reservation));
+    assert_int_equal(reservation.delay_ns, INT64_MAX);
+    keel_clock_advance(r.clock, KEEL_S(1));
+    assert_true(keel_limiter_tokens(r.limiter) < -0.99);
+    keel_limiter_cancel(r.limiter,
+                        &reservation); /* its time has not come: it is at the end of all */
+    assert_true(keel_limiter_tokens(r.limiter) > -0.01);
+    tear_down(&r);
+}
+
 static void an_earlier_time_takes_nothing_out(void **state)
 {
     (void)state;
@@ -271,6 +350,31 @@ static keel_err *wait_too_long(keel_ctx *ctx, void *arg)
     KEEL_CHECK(keel_ctx_now(ctx) - start_ns == KEEL_MS(100)); /* at once */
     KEEL_TRY(keel_limiter_wait(ctx, limiter, 1));             /* and nothing was taken */
     KEEL_CHECK(keel_ctx_now(ctx) - start_ns == KEEL_MS(200));
+    keel_ctx_free(limited);
+    keel_limiter_free(limiter);
+    return NULL;
+}
+
+/* Who stands behind others for longer than it has takes no place in the line. */
+static keel_err *wait_behind_others(keel_ctx *ctx, void *arg)
+{
+    keel_limiter *limiter;
+    keel_reservation before[3];
+    const int64_t start_ns = keel_ctx_now(ctx);
+
+    (void)arg;
+    KEEL_TRY(new_limiter(&limiter, 10, 2));
+    KEEL_CHECK(keel_limiter_allow(limiter, 2));
+    for (int i = 0; i < 3; i++)
+        KEEL_CHECK(keel_limiter_reserve(limiter, 1, &before[i]));
+    keel_ctx *limited = keel_ctx_with_timeout(ctx, KEEL_MS(350));
+    KEEL_CHECK(keel_limiter_wait(limited, limiter, 1) == KEEL_ERR_RATE_LIMITED);
+    KEEL_CHECK(keel_limiter_tokens(limiter) == -3 && keel_ctx_now(ctx) == start_ns);
+    keel_limiter_cancel(limiter, &before[2]); /* now there is time */
+    KEEL_TRY(keel_limiter_wait(limited, limiter, 1));
+    KEEL_CHECK(keel_ctx_now(ctx) - start_ns == KEEL_MS(300));
+    KEEL_TRY(keel_sleep(ctx, KEEL_MS(50)));
+    check_err(keel_limiter_wait(limited, limiter, 0), KEEL_ERR_DEADLINE); /* there is none left */
     keel_ctx_free(limited);
     keel_limiter_free(limiter);
     return NULL;
@@ -554,6 +658,7 @@ static void every_order_at_a_limiter_is_fine(void **state)
     }
 RUNS(wait_in_line)
 RUNS(wait_too_long)
+RUNS(wait_behind_others)
 RUNS(cancel_in_between)
 RUNS(a_full_one_refuses)
 RUNS(some_wait_for_a_while)
@@ -614,6 +719,10 @@ int main(void)
         support_test(a_cancelled_reservation_gives_back_what_nobody_counts_on),
         support_test(a_small_reservation_before_a_large_one_gives_nothing_back),
         support_test(the_last_reservation_but_one_becomes_the_last),
+        support_test(a_reservation_in_the_middle_gives_back_what_is_not_counted_on),
+        support_test(the_least_burst_is_one),
+        support_test(a_huge_rate_is_no_infinite_one),
+        support_test(a_tiny_rate_is_never_over_the_end_of_time),
         support_test(an_earlier_time_takes_nothing_out),
         support_test(rate_and_burst_can_change),
         support_test(runs_the_callers_deadline_is_no_refusal),
@@ -622,6 +731,7 @@ int main(void)
         support_test(a_minute_of_traffic_has_the_rate),
         support_test(runs_wait_in_line),
         support_test(runs_wait_too_long),
+        support_test(runs_wait_behind_others),
         support_test(runs_cancel_in_between),
         support_test(runs_a_full_one_refuses),
         support_test(runs_some_wait_for_a_while),

@@ -65,6 +65,53 @@ static void a_call_without_a_stack_is_an_error(void **state)
     (void)state;
     assert_ok(support_run_on(NULL, 1, fly_without_stacks, NULL));
 }
+
+static struct rlimit enough;
+
+/* The first to be told asks again, before the other has left the call that never began. */
+static keel_err *ask_twice(keel_ctx *ctx, void *arg)
+{
+    world *w = arg;
+    int64_t value = 0;
+
+    keel_err *err = keel_flights_do(ctx, w->flights, KEEL_STR("k"), quick, w, &value, NULL);
+    check(setrlimit(RLIMIT_AS, &enough) == 0);
+    check_err(err, KEEL_ERR_LIMIT);
+    KEEL_TRY(keel_flights_do(ctx, w->flights, KEEL_STR("k"), quick, w, &value, NULL));
+    check(value == 7);
+    return NULL;
+}
+
+static keel_err *ask_again_without_stacks(keel_ctx *ctx, void *arg)
+{
+    world w = { 0 };
+    keel_flights_stats stats;
+
+    (void)arg;
+    KEEL_TRY(
+        keel_flights_new(ctx, &w.flights, sizeof(int64_t),
+                         &(keel_flights_opts){ .stack_bytes = HUGE_STACK, .arg_free = freed }));
+    check(getrlimit(RLIMIT_AS, &enough) == 0);
+    check(setrlimit(RLIMIT_AS, &(struct rlimit){ HUGE_STACK, enough.rlim_max }) == 0);
+    keel_group *group = keel_group_new(ctx, NULL);
+    keel_group_go(group, ask_twice, &w);
+    keel_group_go(group, ask_twice, &w);
+    keel_err *err = keel_group_wait(group);
+    check(setrlimit(RLIMIT_AS, &enough) == 0);
+    KEEL_TRY(err);
+    keel_flights_get_stats(w.flights, &stats);
+    keel_flights_free(w.flights);
+    /* one of each two caused a call, the other joined it: the one that never began, and the next */
+    check(stats.started == 2 && stats.joined == 2 && stats.flying == 0);
+    check(w.calls == 1 && w.freed == 4);
+    return NULL;
+}
+
+static void nobody_joins_a_call_that_got_no_stack(void **state)
+{
+    (void)state;
+    assert_ok(support_run_on(NULL, 1, ask_again_without_stacks, NULL));
+}
 #endif
 
 /* ---- On the real runtime ---- */
@@ -256,6 +303,7 @@ int main(void)
         support_test(each_allocation_may_fail),
 #if defined(__linux__) && !KEEL__ASAN && !KEEL__TSAN && !defined(KEEL_VALGRIND)
         support_test(a_call_without_a_stack_is_an_error),
+        support_test(nobody_joins_a_call_that_got_no_stack),
 #endif
     };
 

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <strings.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/time.h>
 #include <unistd.h>
@@ -260,6 +261,87 @@ static void signals_interrupt_nothing(void **state)
     assert_int_equal(sigaction(SIGALRM, &before, NULL), 0);
 }
 
+static int fd_to_fill;
+
+/* The first signal comes while the pipe is empty; should the reader be stuck, the next one frees it. */
+static void interrupt_then_fill(int number)
+{
+    (void)number;
+    if (keel__add_relaxed(&signals, 1) > 0 && write(fd_to_fill, "x", 1) != 1)
+        abort();
+}
+
+/* A call that a signal keeps from waiting must not wait in the read: that would not end with the context. */
+static void a_read_that_a_signal_interrupts_still_ends_with_the_context(void **state)
+{
+    (void)state;
+    struct sigaction action = { .sa_handler = interrupt_then_fill, .sa_flags = SA_RESTART }, before;
+    struct itimerval soon = { { 10, 0 }, { 0, 5000 } }, never = { { 0, 0 }, { 0, 0 } };
+    ends p = open_pipe();
+    char byte;
+    size_t got;
+    keel_ctx *ctx = keel_ctx_with_timeout(NULL, KEEL_MS(100));
+
+    fd_to_fill = p.out.keel__fd - 1;
+    keel__store_relaxed(&signals, 0);
+    assert_int_equal(sigaction(SIGALRM, &action, &before), 0);
+    assert_int_equal(setitimer(ITIMER_REAL, &soon, NULL), 0);
+    keel_err *err = keel_io_read(ctx, keel_file_reader(&p.in), &byte, 1, &got);
+    assert_int_equal(setitimer(ITIMER_REAL, &never, NULL), 0);
+    assert_int_equal(sigaction(SIGALRM, &before, NULL), 0);
+    assert_err(err, KEEL_ERR_DEADLINE);
+    assert_int_equal(keel__load_relaxed(&signals), 1);
+    keel_ctx_free(ctx);
+    assert_ok(keel_file_close(NULL, &p.in));
+    assert_ok(keel_file_close(NULL, &p.out));
+}
+
+/* ---- Without threads ---- */
+
+static keel_err *close_hopelessly(keel_ctx *ctx, void *arg)
+{
+    ends *p = arg;
+    const int fds[] = { p->in.keel__fd - 1, p->out.keel__fd - 1 };
+    keel_ctx *ended = keel_ctx_with_cancel(ctx);
+    char byte;
+    size_t got;
+
+    keel_ctx_cancel(ended);
+    check_err(keel_io_read(ctx, keel_file_reader(&p->in), &byte, 1, &got), KEEL_ERR_LIMIT);
+    KEEL_TRY(keel_file_close(ctx, &p->in));
+    KEEL_TRY(keel_file_close(ended, &p->out));
+    keel_ctx_free(ended);
+    check(fcntl(fds[0], F_GETFD) == -1 && fcntl(fds[1], F_GETFD) == -1);
+    return NULL;
+}
+
+/* In a process that can make no thread; root is under no such limit, and becomes nobody. */
+static void close_without_threads(void *arg)
+{
+    enum { NOBODY = 65534 };
+    keel_runtime *rt;
+    ends p = open_pipe();
+    keel_err *err = keel_runtime_start(&rt, &(keel_runtime_opts){ .workers = 1 });
+
+    (void)arg;
+    if (err == NULL && setrlimit(RLIMIT_NPROC, &(struct rlimit){ 1, 1 }) == 0 &&
+        (geteuid() != 0 || setresuid(NOBODY, NOBODY, NOBODY) == 0))
+        err = keel_runtime_run(rt, close_hopelessly, &p);
+    else if (err == NULL)
+        err = keel_err_new("threads are not denied");
+    fprintf(stderr, "err: %s\n", err != NULL ? KEEL_ERR_STR(err) : "none");
+}
+
+static void without_any_thread_a_file_is_closed_all_the_same(void **state)
+{
+    int status;
+
+    (void)state;
+    const char *text = support_child(close_without_threads, NULL, &status);
+    assert_string_equal(text, "err: none\n");
+    assert_int_equal(status, 0);
+}
+
 /* ---- Memory ---- */
 
 static keel_err *use_all(void *arg)
@@ -361,6 +443,8 @@ int main(void)
         support_test(a_descriptor_may_be_non_blocking),
         support_test(a_pipe_is_not_waited_for_longer_than_the_context_lives),
         support_test(signals_interrupt_nothing),
+        support_test(a_read_that_a_signal_interrupts_still_ends_with_the_context),
+        support_test(without_any_thread_a_file_is_closed_all_the_same),
         support_test(each_allocation_may_fail),
         support_test(a_descriptor_is_closed_if_it_cannot_be_kept),
         support_test(opening_a_pipe_that_nobody_reads_ends_with_the_context),

@@ -23,6 +23,9 @@ KEEL_BEGIN_DECLS
  * `item` must point to an item of the channel's size: a KEEL_SEND or KEEL_RECV case checks that, the
  * functions here cannot. A channel that is NULL is misuse, and aborts; so is an `item` that is.
  *
+ * An item is copied as bytes between variables of its users, so that it may have any alignment. Only item_free
+ * sees it inside the channel: aligned for any type that is not declared with more than 16 bytes.
+ *
  * To drain a channel that a group of tasks fills, give the receiver a group of its own, wait for the
  * producers' group, close the channel, then wait for the receiver's.
  *

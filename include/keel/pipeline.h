@@ -39,7 +39,9 @@ KEEL_BEGIN_DECLS
  * it is cancelled, what is behind it finishes the items it has, and keel_pipeline_run returns the error with
  * the stage and the number of the item: "stage parse, item 17: ...".
  *
- * Items are bytes of a fixed size, copied from stage to stage. What an item points to belongs to whoever
+ * Items are bytes of a fixed size, copied from stage to stage, to where they are aligned for any type, to 16
+ * bytes; KEEL_FN refuses a type that is declared with more, and a filter, a route or a source that is a
+ * function must not take it to be. What an item points to belongs to whoever
  * has the item: a stage that succeeds has taken over its input; one that fails has not. The option item_free
  * of a stage frees those items that it has put out, and that no later stage takes over.
  *

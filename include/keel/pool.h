@@ -34,6 +34,9 @@ KEEL_BEGIN_DECLS
  * and the first worker that has time drops what is queued and closes the pool. A job gets that context, or a
  * child of it: it must not cancel it.
  *
+ * Jobs and results are copied as bytes, to where they are aligned for any type, to 16 bytes; KEEL_FN refuses a
+ * type that is declared with more.
+ *
  * A pool lives from keel_pool_new to keel_pool_free. After keel_pool_finish or keel_pool_close nobody can
  * submit, and what is queued is worked off; after keel_pool_cancel it is dropped.
  *

@@ -87,8 +87,8 @@ typedef struct keel_pool_opts {
  * Makes a pool on the context's runtime, or that of the calling task, and starts its workers, spread over
  * the runtime's. `opts` may be NULL.
  *
- * Errors: KEEL_ERR_INVAL, naming the field; KEEL_ERR_NO_RUNTIME; the context's, if it has ended;
- *         KEEL_ERR_NOMEM; KEEL_ERR_LIMIT.
+ * Errors: KEEL_ERR_INVAL, naming the pool and the field; KEEL_ERR_NO_RUNTIME; the context's, if it has
+ *         ended; KEEL_ERR_NOMEM; KEEL_ERR_LIMIT.
  * Owns:   *out is yours, to be freed with keel_pool_free.
  */
 #define keel_pool_new(ctx, out, fn, ...)                                                           \

@@ -7,12 +7,23 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 #include <keel/err.h>
 
 /* KEEL_ERR_INVAL with a text: "breaker: open_ns is negative". */
 #define keel__bad_option(object, field, why)                                                       \
     keel_err_wrap(KEEL_ERR_INVAL, "%s: %s %s", (object), (field), (why))
+
+/* The same where the name alone does not say what it is of: "stage parse: fn is missing". Without a name, or
+ * with the one that such a thing has by default: "pipeline: sink is missing". */
+static inline keel_err *keel__bad_option_of(const char *kind, const char *name, const char *field,
+                                            const char *why)
+{
+    if (name == NULL || strcmp(name, kind) == 0)
+        return keel__bad_option(kind, field, why);
+    return keel_err_wrap(KEEL_ERR_INVAL, "%s %s: %s %s", kind, name, field, why);
+}
 
 /* A duration: 0 is the default, negative an error. */
 static inline keel_err *keel__option_ns(const char *object, const char *field, int64_t *ns,

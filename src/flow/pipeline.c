@@ -102,14 +102,15 @@ static keel_err *check_calls(const keel__stage *stage)
     if ((calls && stage->fn.fn == NULL) ||
         (stage->kind == KEEL__STAGE_FILTER && stage->keep == NULL) ||
         (stage->kind == KEEL__SOURCE_FN && stage->next == NULL))
-        return keel__bad_option(stage->name, "fn", "is missing");
+        return keel__bad_option_of("stage", stage->name, "fn", "is missing");
     if (stage->kind == KEEL__SINK_ARRAY && stage->counted == NULL)
-        return keel__bad_option(stage->name, "count", "is missing");
+        return keel__bad_option_of("stage", stage->name, "count", "is missing");
     if (stage->kind == KEEL__SOURCE_CHAN || stage->kind == KEEL__SINK_CHAN) {
         if (stage->chan == NULL)
-            return keel__bad_option(stage->name, "chan", "is missing");
+            return keel__bad_option_of("stage", stage->name, "chan", "is missing");
         if (keel_chan_item_bytes(stage->chan) != bytes)
-            return keel__bad_option(stage->name, "item_bytes", "is not that of the channel");
+            return keel__bad_option_of("stage", stage->name, "item_bytes",
+                                       "is not that of the channel");
     }
     return NULL;
 }
@@ -121,29 +122,31 @@ static keel_err *check(const keel_pipeline *p, const keel__stage *stage)
     const char *name = stage->name;
 
     if (keel__is_source(stage) && last != NULL)
-        return keel__bad_option(p->opts.name, name, "is a source that does not come first");
+        return keel__bad_option_of("pipeline", p->opts.name, name,
+                                   "is a source that does not come first");
     if (last != NULL && keel__is_sink(last))
-        return keel__bad_option(p->opts.name, name, "comes after the sink");
+        return keel__bad_option_of("pipeline", p->opts.name, name, "comes after the sink");
     if (opts->parallel > MAX_PARALLEL)
-        return keel__bad_option(name, "parallel", "is more than 1000");
+        return keel__bad_option_of("stage", name, "parallel", "is more than 1000");
     if (opts->parallel > 1 && keel__is_sink(stage) && stage->kind != KEEL__SINK_EACH)
-        return keel__bad_option(name, "parallel", "is more than 1 for what is shared");
+        return keel__bad_option_of("stage", name, "parallel", "is more than 1 for what is shared");
     if (opts->keep_order && opts->parallel > 1 && keel__is_sink(stage))
-        return keel__bad_option(name, "keep_order", "is set for a parallel sink");
+        return keel__bad_option_of("stage", name, "keep_order", "is set for a parallel sink");
     if (opts->timeout_ns < 0)
-        return keel__bad_option(name, "timeout_ns", "is negative");
+        return keel__bad_option_of("stage", name, "timeout_ns", "is negative");
     if ((unsigned)opts->on_error > KEEL_STAGE_DEAD_LETTER)
-        return keel__bad_option(name, "on_error", "is none of keel_stage_error");
+        return keel__bad_option_of("stage", name, "on_error", "is none of keel_stage_error");
     if (opts->on_error == KEEL_STAGE_DEAD_LETTER && opts->dead_letter == NULL)
-        return keel__bad_option(name, "dead_letter", "is missing");
+        return keel__bad_option_of("stage", name, "dead_letter", "is missing");
     if (stage->kind == KEEL__STAGE_FILTER &&
         (opts->timeout_ns > 0 || opts->retry != NULL || opts->on_error != KEEL_STAGE_FAIL))
-        return keel__bad_option(name, "timeout_ns, retry or on_error", "is set for a filter");
+        return keel__bad_option_of("stage", name, "timeout_ns, retry or on_error",
+                                   "is set for a filter");
     if (stage->kind == KEEL__STAGE_BATCH && stage->count > MAX_BATCH)
-        return keel__bad_option(name, "max_items", "is more than 1,000,000");
+        return keel__bad_option_of("stage", name, "max_items", "is more than 1,000,000");
     KEEL_TRY(check_calls(stage));
     if (stage->in.bytes > MAX_ITEM_BYTES || stage->out.bytes > MAX_ITEM_BYTES)
-        return keel__bad_option(name, "item", "has more than 65,536 bytes");
+        return keel__bad_option_of("stage", name, "item", "has more than 65,536 bytes");
     return NULL;
 }
 
@@ -215,7 +218,7 @@ void keel_pipeline_from_fn(keel_pipeline *p, const char *name, keel_source_fn fn
 void keel_pipeline_map(keel_pipeline *p, const char *name, keel_fn fn, const keel_stage_opts *opts)
 {
     if (p != NULL && fn.out_bytes == 0)
-        spoil(p, keel__bad_option(name, "fn", "has no output: that is for a sink"));
+        spoil(p, keel__bad_option_of("stage", name, "fn", "has no output: that is for a sink"));
     add(p,
         (keel__stage){
             .kind = KEEL__STAGE_MAP,
@@ -235,9 +238,9 @@ void keel_pipeline_filter(keel_pipeline *p, const char *name, keel_filter_fn kee
 void keel_pipeline_batch(keel_pipeline *p, const char *name, size_t max_items, int64_t max_wait_ns)
 {
     if (p != NULL && max_items == 0)
-        spoil(p, keel__bad_option(name, "max_items", "is 0"));
+        spoil(p, keel__bad_option_of("stage", name, "max_items", "is 0"));
     if (p != NULL && max_wait_ns < 0)
-        spoil(p, keel__bad_option(name, "max_wait_ns", "is negative"));
+        spoil(p, keel__bad_option_of("stage", name, "max_wait_ns", "is negative"));
     add(p,
         (keel__stage){ .kind = KEEL__STAGE_BATCH,
                        .name = name,
@@ -276,7 +279,8 @@ static keel_err *check_fragment(const keel_pipeline *p, const keel_pipeline *fra
     const keel__stages *stages = &fragment->stages;
     if (stages->len > 0 &&
         (keel__is_source(&stages->items[0]) || keel__is_sink(keel__stages_last(stages))))
-        return keel__bad_option(p->opts.name, fragment->opts.name, "has a source or a sink");
+        return keel__bad_option_of("pipeline", p->opts.name, fragment->opts.name,
+                                   "has a source or a sink");
     return NULL;
 }
 
@@ -309,7 +313,7 @@ void keel_pipeline_split(keel_pipeline *p, const char *name, keel_route_fn route
         keel__need(branches[i] != NULL && branches[i] != p, "keel_pipeline_split",
                    "a branch, another pipeline,");
     if (count == 0 || count > MAX_PARALLEL)
-        err = keel__bad_option(name, "count", "is not in 1 ... 1000");
+        err = keel__bad_option_of("stage", name, "count", "is not in 1 ... 1000");
     for (size_t i = 0; err == NULL && i < count; i++)
         err = check_fragment(p, branches[i]);
     if (err == NULL) {
@@ -343,7 +347,7 @@ void keel_pipeline_fold(keel_pipeline *p, const char *name, keel_fn fn, void *re
 void keel_pipeline_each(keel_pipeline *p, const char *name, keel_fn fn, const keel_stage_opts *opts)
 {
     if (p != NULL && fn.out_bytes != 0)
-        spoil(p, keel__bad_option(name, "fn", "has an output: that is for a stage"));
+        spoil(p, keel__bad_option_of("stage", name, "fn", "has an output: that is for a stage"));
     add(p,
         (keel__stage){ .kind = KEEL__SINK_EACH,
                        .name = name,

@@ -199,9 +199,9 @@ static keel_err *check_whole(const keel_pipeline *p)
     if (p->err != NULL)
         return keel_err_retain(p->err);
     if (stages->len == 0 || !keel__is_source(&stages->items[0]))
-        return keel__bad_option(p->opts.name, "source", "is missing");
+        return keel__bad_option_of("pipeline", p->opts.name, "source", "is missing");
     if (!keel__is_sink(keel__stages_last(stages)))
-        return keel__bad_option(p->opts.name, "sink", "is missing");
+        return keel__bad_option_of("pipeline", p->opts.name, "sink", "is missing");
     return NULL;
 }
 

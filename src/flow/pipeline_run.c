@@ -565,7 +565,7 @@ keel_err *keel_pipeline_run(keel_ctx *ctx, keel_pipeline *p)
         keel_err *err = keel_group_wait(plan->group);
         keel__plan_free(plan);
         return keel_err_is(err, KEEL_ERR_INVAL)
-                   ? keel__bad_option(p->opts.name, "stack_bytes", "is out of range")
+                   ? keel__bad_option_of("pipeline", p->opts.name, "stack_bytes", "is out of range")
                    : err;
     }
     const keel__worker *worker = keel__process_worker();

@@ -23,19 +23,21 @@ enum { MAX_WORKERS = 10000, MAX_BATCH = 1024, MAX_JOB_BYTES = 65536 };
 
 static keel_err *complete(keel_pool_opts *opts, const keel_fn *fn)
 {
-    const char *object = opts->name = opts->name != NULL ? opts->name : fn->name;
-
+    opts->name = opts->name != NULL ? opts->name : fn->name;
     if (fn->in_bytes == 0 || fn->in_bytes > MAX_JOB_BYTES)
-        return keel__bad_option(object, "fn", "takes jobs of none, or more than 65,536 bytes");
+        return keel__bad_option_of("pool", opts->name, "fn",
+                                   "takes jobs of none, or more than 65,536 bytes");
     if (opts->workers > MAX_WORKERS)
-        return keel__bad_option(object, "workers", "is more than 10,000");
+        return keel__bad_option_of("pool", opts->name, "workers", "is more than 10,000");
     if (opts->batch > MAX_BATCH)
-        return keel__bad_option(object, "batch", "is more than 1024");
+        return keel__bad_option_of("pool", opts->name, "batch", "is more than 1024");
     if ((unsigned)opts->full > KEEL_POOL_DROP_OLDEST)
-        return keel__bad_option(object, "full", "is none of keel_pool_full");
+        return keel__bad_option_of("pool", opts->name, "full", "is none of keel_pool_full");
     if (opts->results > 0 && fn->out_bytes == 0)
-        return keel__bad_option(object, "results", "is set, but the function has no output");
-    KEEL_TRY(keel__option_ns(object, "job_timeout_ns", &opts->job_timeout_ns, 0));
+        return keel__bad_option_of("pool", opts->name, "results",
+                                   "is set, but the function has no output");
+    if (opts->job_timeout_ns < 0)
+        return keel__bad_option_of("pool", opts->name, "job_timeout_ns", "is negative");
     if (opts->queue == 0)
         opts->queue = 100;
     if (opts->batch == 0)
@@ -102,7 +104,7 @@ keel_err *keel_pool_new_at(const char *where, keel_ctx *ctx, keel_pool **out, ke
         keel_err *err = keel_group_wait(pool->group);
         free_pool(pool);
         return keel_err_is(err, KEEL_ERR_INVAL)
-                   ? keel__bad_option(opts.name, "stack_bytes", "is out of range")
+                   ? keel__bad_option_of("pool", opts.name, "stack_bytes", "is out of range")
                    : err;
     }
     keel_err *err =
@@ -417,6 +419,6 @@ keel_err *keel_pool_resize(keel_pool *pool, unsigned workers)
 {
     keel__need(pool != NULL, "keel_pool_resize", "pool");
     if (workers == 0 || workers > MAX_WORKERS)
-        return keel__bad_option(pool->opts.name, "workers", "is not in 1 ... 10,000");
+        return keel__bad_option_of("pool", pool->opts.name, "workers", "is not in 1 ... 10,000");
     return keel__pool_set_workers(pool, workers);
 }

@@ -72,7 +72,7 @@ static keel_err *make_ctx(keel_pool *pool, const keel_job_opts *opts, keel_ctx *
 
     *out = NULL;
     if (opts->timeout_ns < 0)
-        return keel__bad_option(pool->opts.name, "timeout_ns", "is negative");
+        return keel__bad_option_of("pool", pool->opts.name, "timeout_ns", "is negative");
     *out = opts->timeout_ns > 0 ? keel_ctx_with_timeout(parent, opts->timeout_ns)
                                 : keel_ctx_with_cancel(parent);
     if (keel_err_is(keel_ctx_err(*out), KEEL_ERR_NOMEM))
@@ -217,7 +217,7 @@ keel_err *keel_pool_map(keel_ctx *ctx, keel_pool *pool, const void *jobs, size_t
     keel__need(out != NULL || out_bytes == 0, "keel_pool_map", "out");
     KEEL_TRY(keel_ctx_err(ctx));
     if (count > UINT32_MAX)
-        return keel__bad_option(pool->opts.name, "count", "is more than 2^32 - 1");
+        return keel__bad_option_of("pool", pool->opts.name, "count", "is more than 2^32 - 1");
     if (out_bytes == 0)
         map.done.outs = NULL;
     else

@@ -622,23 +622,49 @@ static void the_first_mistake_is_returned(void **state)
     MISTAKE("stage sum takes unsigned of 4 bytes, and gets int of 4", FROM;
             keel_pipeline_map(p, "square", KEEL_FN(square, int, int), NULL);
             keel_pipeline_fold(p, "sum", KEEL_FN(add, unsigned, int64_t), &total, NULL));
-    MISTAKE("even: parallel is more than 1000", FROM;
+    MISTAKE("stage even: parallel is more than 1000", FROM;
             keel_pipeline_filter(p, "even", is_even, &(keel_stage_opts){ .parallel = 1001 }); INTO);
-    MISTAKE("even: timeout_ns is negative", FROM;
+    MISTAKE("stage even: timeout_ns is negative", FROM;
             keel_pipeline_filter(p, "even", is_even, &(keel_stage_opts){ .timeout_ns = -1 }); INTO);
-    MISTAKE("even: dead_letter is missing", FROM; keel_pipeline_filter(
+    MISTAKE("stage even: dead_letter is missing", FROM; keel_pipeline_filter(
                 p, "even", is_even, &(keel_stage_opts){ .on_error = KEEL_STAGE_DEAD_LETTER });
             INTO);
-    MISTAKE("batch: max_items is 0", FROM; keel_pipeline_batch(p, "batch", 0, 0); INTO);
-    MISTAKE("batch: max_wait_ns is negative", FROM; keel_pipeline_batch(p, "batch", 1, -1); INTO);
-    MISTAKE("sum: parallel is more than 1 for what is shared", FROM; keel_pipeline_fold(
+    MISTAKE("stage batch: max_items is 0", FROM; keel_pipeline_batch(p, "batch", 0, 0); INTO);
+    MISTAKE("stage batch: max_wait_ns is negative", FROM; keel_pipeline_batch(p, "batch", 1, -1);
+            INTO);
+    MISTAKE("stage sum: parallel is more than 1 for what is shared", FROM; keel_pipeline_fold(
                 p, "sum", KEEL_FN(add, int, int64_t), &total, &(keel_stage_opts){ .parallel = 2 }));
-    MISTAKE("split: count is not in 1 ... 1000", FROM;
+    MISTAKE("stage split: count is not in 1 ... 1000", FROM;
             keel_pipeline_split(p, "split", by_parity, NULL, NULL, 0); INTO);
     MISTAKE("pipeline: pipeline has a source or a sink", FROM;
             keel_pipeline *other = keel_pipeline_new(NULL);
             keel_pipeline_from_array(other, numbers, 1, sizeof(int));
             keel_pipeline_append(p, other); keel_pipeline_free(other); INTO);
+
+    keel_pipeline *named = keel_pipeline_new(&(keel_pipeline_opts){ .name = "orders" });
+    assert_names(keel_pipeline_run(NULL, named), "pipeline orders: source is missing");
+    keel_pipeline_free(named);
+}
+
+static keel_err *with_a_stack_too_small(keel_ctx *ctx, void *arg)
+{
+    keel_pipeline *p =
+        keel_pipeline_new(&(keel_pipeline_opts){ .name = "orders", .stack_bytes = 1 });
+    size_t count;
+    int out[3];
+
+    (void)arg;
+    FROM;
+    keel_pipeline_to_array(p, out, 3, sizeof(int), &count);
+    assert_names(keel_pipeline_run(ctx, p), "pipeline orders: stack_bytes is");
+    keel_pipeline_free(p);
+    return NULL;
+}
+
+static void a_stack_too_small_is_named(void **state)
+{
+    (void)state;
+    assert_ok(support_run(with_a_stack_too_small, NULL));
 }
 
 static void the_plan_can_be_read(void **state)
@@ -759,6 +785,7 @@ int main(void)
         support_test(runs_a_context_cuts_it_short),
         support_test(runs_back_pressure_reaches_the_source),
         support_test(the_first_mistake_is_returned),
+        support_test(a_stack_too_small_is_named),
         support_test(the_plan_can_be_read),
         support_test(it_works_on_real_workers),
         support_test(each_allocation_may_fail),

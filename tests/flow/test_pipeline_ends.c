@@ -159,32 +159,32 @@ static void what_is_missing_is_named(void **state)
 
     keel_pipeline *p = begin(1);
     keel_pipeline_filter(p, "filter", NULL, NULL);
-    expect_mistake(p, "filter: fn is missing");
+    expect_mistake(p, "stage filter: fn is missing");
     p = begin(1);
     keel_pipeline_filter(p, "filter", always, &(keel_stage_opts){ .timeout_ns = 1 });
     expect_mistake(p, "is set for a filter");
     p = begin(1);
     keel_pipeline_each(p, "each", none, NULL);
-    expect_mistake(p, "each: fn is missing");
+    expect_mistake(p, "stage each: fn is missing");
     p = begin(1);
     keel_pipeline_to_array(p, out, 1, sizeof(int), NULL);
-    expect_mistake(p, "array: count is missing");
+    expect_mistake(p, "stage array: count is missing");
     p = keel_pipeline_new(NULL);
     keel_pipeline_from_fn(p, "source", NULL, sizeof(int), NULL, NULL);
-    expect_mistake(p, "source: fn is missing");
+    expect_mistake(p, "stage source: fn is missing");
     p = begin(1);
     keel_pipeline_batch(p, "batch", SIZE_MAX, 0);
-    expect_mistake(p, "batch: max_items is more than 1,000,000");
+    expect_mistake(p, "stage batch: max_items is more than 1,000,000");
     assert_ok(keel_chan_new(&chan, sizeof(int), NULL));
     p = begin(1);
     keel_pipeline_to_chan(p, chan, 4096);
-    expect_mistake(p, "channel: item_bytes is not that of the channel");
+    expect_mistake(p, "stage channel: item_bytes is not that of the channel");
     p = keel_pipeline_new(NULL);
     keel_pipeline_from_chan(p, chan, 1, NULL);
-    expect_mistake(p, "channel: item_bytes is not that of the channel");
+    expect_mistake(p, "stage channel: item_bytes is not that of the channel");
     p = begin(1);
     keel_pipeline_to_chan(p, NULL, 4);
-    expect_mistake(p, "channel: chan is missing");
+    expect_mistake(p, "stage channel: chan is missing");
     keel_chan_free(chan);
 }
 

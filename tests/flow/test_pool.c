@@ -497,18 +497,47 @@ static void bad_options_are_named(void **state)
         const char *field;
         keel_pool_opts opts;
     } rows[] = {
-        { "workers", { .workers = 10001 } },
-        { "batch", { .batch = 1025 } },
-        { "full", { .full = (keel_pool_full)9 } },
-        { "results", { .results = 1 } },
-        { "job_timeout_ns", { .job_timeout_ns = -1 } },
+        { "pool nothing: workers is", { .workers = 10001 } },
+        { "pool thumbnails: workers is", { .workers = 10001, .name = "thumbnails" } },
+        { "pool nothing: batch is", { .batch = 1025 } },
+        { "pool: full is", { .full = (keel_pool_full)9, .name = "pool" } },
+        { "pool nothing: results is", { .results = 1 } },
+        { "pool nothing: job_timeout_ns is", { .job_timeout_ns = -1 } },
     };
     keel_pool *pool;
 
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         assert_names(keel_pool_new(NULL, &pool, KEEL_FN_SINK(nothing, int), &rows[i].opts),
                      rows[i].field);
-    assert_names(keel_pool_new(NULL, &pool, KEEL_FN_SINK(nothing, large), NULL), "fn");
+    assert_names(keel_pool_new(NULL, &pool, KEEL_FN_SINK(nothing, large), NULL),
+                 "pool nothing: fn takes");
+    keel_fn nameless = KEEL_FN_SINK(nothing, large);
+    nameless.name = NULL;
+    assert_names(keel_pool_new(NULL, &pool, nameless, NULL), "pool: fn takes");
+}
+
+static keel_err *options_of_a_runtime(keel_ctx *ctx, void *arg)
+{
+    const keel_fn fn = KEEL_FN_SINK(nothing, int);
+    keel_pool *pool;
+    keel_future *future;
+
+    (void)arg;
+    assert_names(keel_pool_new(ctx, &pool, fn, &(keel_pool_opts){ .stack_bytes = 1 }),
+                 "pool nothing: stack_bytes is");
+    KEEL_TRY(keel_pool_new(ctx, &pool, fn, &(keel_pool_opts){ .workers = 1 }));
+    assert_names(keel_pool_resize(pool, 0), "pool nothing: workers is");
+    assert_names(
+        keel_pool_start(ctx, pool, &(int){ 1 }, &(keel_job_opts){ .timeout_ns = -1 }, &future),
+        "pool nothing: timeout_ns is");
+    keel_pool_free(pool);
+    return NULL;
+}
+
+static void bad_options_are_named_on_a_runtime_too(void **state)
+{
+    (void)state;
+    assert_ok(support_run(options_of_a_runtime, NULL));
 }
 
 #define RUNS(name)                                                                                 \
@@ -565,6 +594,7 @@ int main(void)
         support_test(runs_the_number_of_workers_changes),
         support_test(a_program_without_a_runtime_has_none),
         support_test(bad_options_are_named),
+        support_test(bad_options_are_named_on_a_runtime_too),
     };
 
     support_mem_install();

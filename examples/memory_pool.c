@@ -75,5 +75,6 @@ static keel_err *run(keel_ctx *ctx, void *arg)
 int main(void)
 {
     keel_err_free(keel_bench_init()); /* counts; it fails only after keel's first use of memory */
-    return keel_main(run, NULL);
+    /* a benchmark means to keep its worker */
+    return keel_main_opts(run, NULL, &(keel_runtime_opts){ .stall_ns = KEEL_STALL_OFF });
 }

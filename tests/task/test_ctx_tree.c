@@ -176,6 +176,8 @@ static keel_err *grow(keel_ctx *ctx, void *arg)
             keel_ctx_cancel(kept[at]);
         keel_yield();
     }
+    keel_ctx_cancel(
+        s->top); /* back from here all below have ended, also if another is still at it */
     for (size_t i = 0; i < 8; i++) {
         must(kept[i] == NULL || keel_ctx_err(kept[i]) != NULL);
         keel_ctx_free(kept[i]);

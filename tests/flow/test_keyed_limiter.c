@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "explored.h"
 #include "flow.h"
 
 #include <math.h>
@@ -312,15 +313,7 @@ static keel_err *two_keys_and_room_for_one(keel_ctx *ctx, void *arg)
 static void every_order_is_fine(void **state)
 {
     (void)state;
-    keel_sim_report *report =
-        keel_sim_explore("two_keys_and_room_for_one", two_keys_and_room_for_one, NULL,
-                         &(keel_sim_opts){ .strategy = KEEL_SIM_EXHAUSTIVE,
-                                           .max_runs = KEEL_UNLIMITED,
-                                           .max_ms = 60000,
-                                           .fixed_time = true });
-
-    assert_true(report->kind != KEEL_SIM_PASS || report->exhausted);
-    assert_sim_ok(report);
+    explore_one(two_keys_and_room_for_one, true);
 }
 
 /* ---- Options and memory ---- */

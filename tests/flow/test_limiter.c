@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "explored.h"
 #include "flow.h"
 
 #include <math.h>
@@ -637,10 +638,7 @@ static keel_err *one_at_a_time_and_one_in_line(keel_ctx *ctx, void *arg)
 static void every_order_at_a_bulkhead_is_fine(void **state)
 {
     (void)state;
-    assert_sim_ok(keel_sim_explore("bulkhead", one_at_a_time_and_one_in_line, NULL,
-                                   &(keel_sim_opts){ .strategy = KEEL_SIM_EXHAUSTIVE,
-                                                     .max_runs = KEEL_UNLIMITED,
-                                                     .max_ms = 20000 }));
+    explore_one(one_at_a_time_and_one_in_line, false);
 }
 
 static void every_order_at_a_limiter_is_fine(void **state)

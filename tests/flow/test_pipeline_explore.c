@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "explored.h"
 #include "flow.h"
 
 #include <keel/pipeline.h>
@@ -230,19 +231,14 @@ static keel_stage_error on_error[] = { KEEL_STAGE_FAIL, KEEL_STAGE_DROP };
 static int failing[] = { 0, 3 };
 static unsigned tasks[] = { 1, 2 };
 
-static const struct {
-    const char *name;
-    keel_task_fn fn;
-    void *arg;
-    bool moving; /* timers may fire before tasks that could run */
-} scenarios[] = {
-    { "one_of_two_fails_it", two_in_order_and_one_fails, &on_error[0], false },
-    { "one_of_two_drops", two_in_order_and_one_fails, &on_error[1], false },
-    { "cancelled", cancelled_at_any_moment, &tasks[0], false },
-    { "two_cancelled", cancelled_at_any_moment, &tasks[1], false },
-    { "batch", a_batch_ends_by_time_or_number, NULL, true },
-    { "branches", branches_meet_again, &failing[0], false },
-    { "branch_fails", branches_meet_again, &failing[1], false },
+static const scenario scenarios[] = {
+    { "one_of_two_fails_it", two_in_order_and_one_fails, &on_error[0], true },
+    { "one_of_two_drops", two_in_order_and_one_fails, &on_error[1], true },
+    { "cancelled", cancelled_at_any_moment, &tasks[0], true },
+    { "two_cancelled", cancelled_at_any_moment, &tasks[1], true },
+    { "batch", a_batch_ends_by_time_or_number, NULL, false },
+    { "branches", branches_meet_again, &failing[0], true },
+    { "branch_fails", branches_meet_again, &failing[1], true },
 };
 
 static void every_order_is_fine(void **state)
@@ -250,21 +246,8 @@ static void every_order_is_fine(void **state)
     const bool is_long = getenv("KEEL_TEST_LONG") != NULL;
 
     (void)state;
-    for (size_t i = 0; i < sizeof scenarios / sizeof *scenarios; i++) {
-        keel_sim_report *report =
-            keel_sim_explore(scenarios[i].name, scenarios[i].fn, scenarios[i].arg,
-                             &(keel_sim_opts){ .strategy = KEEL_SIM_EXHAUSTIVE,
-                                               .max_runs = KEEL_UNLIMITED,
-                                               .max_ms = 120000,
-                                               .bound = is_long ? 3 : 2,
-                                               .fixed_time = !scenarios[i].moving,
-                                               .reset = reset });
-        if (is_long)
-            print_message("%s: %llu runs, %lld ms\n", scenarios[i].name,
-                          (unsigned long long)report->runs, (long long)(report->real_ns / 1000000));
-        assert_true(report->kind != KEEL_SIM_PASS || report->exhausted);
-        assert_sim_ok(report);
-    }
+    explore_all(scenarios, sizeof scenarios / sizeof *scenarios,
+                (keel_sim_opts){ .bound = is_long ? 3 : 2, .reset = reset });
 }
 
 int main(void)

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "explored.h"
 #include "service.h"
 
 #include <keel/any.h>
@@ -503,23 +504,11 @@ static keel_err *a_call_against_its_end(keel_ctx *ctx, void *arg)
 static void every_order_of_calls_is_fine(void **state)
 {
     (void)state;
-    const struct {
-        const char *name;
-        keel_task_fn fn;
-        bool fixed_time;
-    } scenarios[] = { { "two_callers", two_callers, false },
-                      { "a_call_against_its_end", a_call_against_its_end, true } };
+    const scenario scenarios[] = { { "two_callers", two_callers, NULL, false },
+                                   { "a_call_against_its_end", a_call_against_its_end, NULL,
+                                     true } };
 
-    for (size_t i = 0; i < sizeof scenarios / sizeof *scenarios; i++) {
-        keel_sim_report *report =
-            keel_sim_explore(scenarios[i].name, scenarios[i].fn, NULL,
-                             &(keel_sim_opts){ .strategy = KEEL_SIM_EXHAUSTIVE,
-                                               .max_runs = KEEL_UNLIMITED,
-                                               .max_ms = 60000,
-                                               .fixed_time = scenarios[i].fixed_time });
-        assert_true(report->kind != KEEL_SIM_PASS || report->exhausted);
-        assert_sim_ok(report);
-    }
+    explore_all(scenarios, sizeof scenarios / sizeof *scenarios, (keel_sim_opts){ .seed = 0 });
 }
 
 #define RUNS(name)                                                                                 \

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "explored.h"
 #include "pool_rig.h"
 
 /* Pools with many at once: under every schedule with two deviations, and on real workers. */
@@ -130,25 +131,15 @@ static keel_err *map_against_cancel(keel_ctx *ctx, void *arg)
 static void explored(void **state)
 {
     (void)state;
-    const struct {
-        const char *name;
-        keel_task_fn fn;
-    } scenarios[] = {
-        { "submit_against_close", submit_against_close },
-        { "submit_against_cancel", submit_against_cancel },
-        { "submit_against_resize", submit_against_resize },
-        { "future_against_cancel", future_against_cancel },
-        { "map_against_cancel", map_against_cancel },
+    const scenario scenarios[] = {
+        { "submit_against_close", submit_against_close, NULL, false },
+        { "submit_against_cancel", submit_against_cancel, NULL, false },
+        { "submit_against_resize", submit_against_resize, NULL, false },
+        { "future_against_cancel", future_against_cancel, NULL, false },
+        { "map_against_cancel", map_against_cancel, NULL, false },
     };
 
-    for (size_t i = 0; i < sizeof scenarios / sizeof *scenarios; i++) {
-        keel_sim_report *report = keel_sim_explore(
-            scenarios[i].name, scenarios[i].fn, NULL,
-            &(keel_sim_opts){
-                .strategy = KEEL_SIM_EXHAUSTIVE, .max_runs = KEEL_UNLIMITED, .max_ms = 60000 });
-        assert_true(report->kind != KEEL_SIM_PASS || report->exhausted);
-        assert_sim_ok(report);
-    }
+    explore_all(scenarios, sizeof scenarios / sizeof *scenarios, (keel_sim_opts){ .seed = 0 });
 }
 
 /* ---- On the real runtime ---- */

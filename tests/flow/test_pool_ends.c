@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "explored.h"
 #include "flow.h"
 
 #include <keel/pool.h>
@@ -396,24 +397,14 @@ static keel_err *running_here_against_close(keel_ctx *ctx, void *arg)
 static void explored(void **state)
 {
     (void)state;
-    const struct {
-        const char *name;
-        keel_task_fn fn;
-    } scenarios[] = {
-        { "call_against_close_and_end", call_against_close_and_end },
-        { "call_against_cancel_and_close", call_against_cancel_and_close },
-        { "new_against_end", new_against_end },
-        { "running_here_against_close", running_here_against_close },
+    const scenario scenarios[] = {
+        { "call_against_close_and_end", call_against_close_and_end, NULL, false },
+        { "call_against_cancel_and_close", call_against_cancel_and_close, NULL, false },
+        { "new_against_end", new_against_end, NULL, false },
+        { "running_here_against_close", running_here_against_close, NULL, false },
     };
 
-    for (size_t i = 0; i < sizeof scenarios / sizeof *scenarios; i++) {
-        keel_sim_report *report = keel_sim_explore(
-            scenarios[i].name, scenarios[i].fn, NULL,
-            &(keel_sim_opts){
-                .strategy = KEEL_SIM_EXHAUSTIVE, .max_runs = KEEL_UNLIMITED, .max_ms = 60000 });
-        assert_true(report->kind != KEEL_SIM_PASS || report->exhausted);
-        assert_sim_ok(report);
-    }
+    explore_all(scenarios, sizeof scenarios / sizeof *scenarios, (keel_sim_opts){ .seed = 0 });
 }
 
 #define RUNS(name)                                                                                 \

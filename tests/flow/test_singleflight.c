@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "explored.h"
 #include "flow.h"
 
 #include <inttypes.h>
@@ -536,20 +537,10 @@ static keel_err *forget_against_join(keel_ctx *ctx, void *arg)
 static void every_order_of_coming_and_leaving_is_fine(void **state)
 {
     (void)state;
-    const struct {
-        const char *name;
-        keel_task_fn fn;
-    } scenarios[] = { { "leave_against_join", leave_against_join },
-                      { "forget_against_join", forget_against_join } };
+    const scenario scenarios[] = { { "leave_against_join", leave_against_join, NULL, false },
+                                   { "forget_against_join", forget_against_join, NULL, false } };
 
-    for (size_t i = 0; i < sizeof scenarios / sizeof *scenarios; i++) {
-        keel_sim_report *report = keel_sim_explore(
-            scenarios[i].name, scenarios[i].fn, NULL,
-            &(keel_sim_opts){
-                .strategy = KEEL_SIM_EXHAUSTIVE, .max_runs = KEEL_UNLIMITED, .max_ms = 60000 });
-        assert_true(report->kind != KEEL_SIM_PASS || report->exhausted);
-        assert_sim_ok(report);
-    }
+    explore_all(scenarios, sizeof scenarios / sizeof *scenarios, (keel_sim_opts){ .seed = 0 });
     assert_true(never_begun > 0);
 }
 

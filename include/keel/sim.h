@@ -82,7 +82,23 @@ typedef struct keel_sim_opts {
     void *reset_arg;
 } keel_sim_opts;
 
-/** What came of it. Owned by the caller: keel_sim_report_free. */
+/**
+ * What came of it. Owned by the caller: keel_sim_report_free.
+ *
+ * How to read `text`: a row is an operation that is about to be made, in the column of the task that makes it;
+ * what is in parentheses is what happens to a task. T1 is the scenario itself, T2 the first task that was started.
+ * `step` counts operations, `time` is virtual. A `>` stands where another task goes on than in the row above.
+ *
+ * How to read `replay`: "tickets:2@3>3,1@5=2,4@2>t" is the name, and the choices in which the run differs from
+ * the plain one; nothing behind the colon is the plain run itself. Before the `@` stands the task, as in
+ * its column: T2; behind it, which of its decisions, the first being 1: each operation that it is about to make,
+ * each time it stops (waits, yields, ends) and several could go on, and each number it draws. Then what was
+ * decided:
+ *
+ *     2@3>3    before what T2's third would have been, T3 goes on
+ *     1@5=2    T1's fifth draws the number 2: of keel_sim_rand, say, or the case where a select begins
+ *     4@2>t    at T4's second, time passes: the next timer fires, though a task could run
+ */
 typedef struct keel_sim_report {
     keel_sim_kind kind;  /**< KEEL_SIM_PASS if every run passed. */
     uint64_t seed;       /**< Of the run that failed; 0: it was not a random one. */

@@ -54,7 +54,7 @@ suites_seeds() {
 suites_tsan() {
     suite tsan -LE 'task|sim|plain' --no-tests=ignore "$@"
     suite tsan-core -LE 'task|sim|plain' --no-tests=ignore "$@"
-    for KEEL_TEST_WORKERS in 1 2 4; do
+    for KEEL_TEST_WORKERS in ${KEEL_TSAN_WORKERS:-1 2 4}; do
         export KEEL_TEST_WORKERS
         suite tsan -L task --no-tests=ignore "$@"
         suite tsan-core -L task --no-tests=ignore "$@"

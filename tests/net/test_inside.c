@@ -12,7 +12,7 @@
 
 #include "net/slot.h"
 
-/* What needs a moment that no caller can choose, or shows only inside: on one worker, and with a say in
+/* What needs a moment that no caller can choose, or shows only inside: on one worker, with a say in
  * calls of the system. */
 
 #define one_worker(sentence)                                                                       \
@@ -359,6 +359,32 @@ one_worker(both_ends_have_the_options_that_were_asked_for)
     return NULL;
 }
 
+static keel_err *talk_by_a_unix_socket(keel_ctx *ctx, void *arg)
+{
+    net_ends ends;
+
+    (void)arg;
+    KEEL_TRY(net_open(ctx, &ends, NET_UNIX, NULL));
+    KEEL_TRY(net_write_text(ctx, ends.a, "hello"));
+    KEEL_TRY(net_expect(ctx, ends.b, "hello"));
+    net_close(&ends);
+    return NULL;
+}
+
+one_worker(a_simulated_host_outside_of_a_simulation_has_the_unix_sockets_of_its_machine)
+{
+    keel_sim_net *net;
+    keel_sim_host *host;
+
+    (void)ctx, (void)arg;
+    KEEL_TRY(keel_sim_net_new(&net, NULL));
+    KEEL_TRY(keel_sim_net_add_host(net, "host", NULL, &host));
+    KEEL_TRY(keel_sim_host_go(host, talk_by_a_unix_socket, NULL));
+    keel_err *err = keel_sim_host_wait(host);
+    keel_sim_net_free(net);
+    return err;
+}
+
 /* ---- Without a stack, or without memory ---- */
 
 enum { HUGE_STACK = 1 << 30 };
@@ -523,6 +549,7 @@ int main(void)
         keel_test(a_connection_that_failed_leaves_no_descriptor),
         keel_test(a_port_can_be_taken_again_at_once),
         keel_test(both_ends_have_the_options_that_were_asked_for),
+        keel_test(a_simulated_host_outside_of_a_simulation_has_the_unix_sockets_of_its_machine),
         keel_test(a_stream_whose_task_gets_no_stack_is_closed),
         keel_test(a_connection_whose_task_gets_no_stack_is_reset),
         keel_test(a_connection_without_memory_for_its_task_is_reset),

@@ -201,6 +201,8 @@ static keel_err *sleep_and_offload(keel_ctx *ctx, void *arg)
     return keel_offload(ctx, nothing, NULL);
 }
 
+/* Not before the program has come to rest, so that there is something to report wrongly. Too early, and the test
+ * shows less, but does not fail. */
 static keel_err *send_slowly(void *chan)
 {
     usleep(20000);
@@ -254,7 +256,7 @@ static void a_program_that_something_can_wake_goes_on(void **state)
     }
 }
 
-/* Another process sends it, a while after all have gone to sleep. */
+/* Another process sends it, a while after all have gone to sleep: the same holds. */
 static bool signal_soon(void)
 {
     pid_t self = getpid(), pid = fork();
